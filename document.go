@@ -1,0 +1,464 @@
+package countersign
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+)
+
+// Kinds of documents that are built in. An organisation's configuration may add
+// its own; a custom kind is a name of the same form.
+const (
+	KindPurchaseRequest     = "purchase_request"
+	KindPurchaseOrder       = "purchase_order"
+	KindInvoice             = "invoice"
+	KindPayment             = "payment"
+	KindPaymentBatch        = "payment_batch"
+	KindVendorCreate        = "vendor_create"
+	KindVendorBankChange    = "vendor_bank_change"
+	KindVendorContactChange = "vendor_contact_change"
+)
+
+// Kinds of changes to Countersign itself, which are requests like any other: they
+// are shown, signed, stored and logged the same way, and need a second person.
+const (
+	KindPolicyPublish    = "countersign.policy_publish"
+	KindPeopleChange     = "countersign.people_change"     // groups, limits, privileges, activation
+	KindFactorReset      = "countersign.factor_reset"      // an administrator removes a person's authenticators
+	KindEnrolmentConfirm = "countersign.enrolment_confirm" // a second person vouches for a new enrolment
+	KindFreezeExtend     = "countersign.freeze_extend"     // beyond 72 hours
+	KindFreezeLift       = "countersign.freeze_lift"
+	KindAlertClose       = "countersign.alert_close"
+	KindBreakGlassNames  = "countersign.break_glass_names"
+	KindErasure          = "countersign.erasure"
+	KindHistoryConfirm   = "countersign.history_confirm" // imported vendor history counts before it has settled
+	internalKindPrefix   = "countersign."
+	kindPattern          = `^[a-z][a-z0-9_]{1,39}$`
+	maxText              = 2000   // bytes of one free text
+	maxName              = 300    // bytes of a name
+	maxID                = 200    // bytes of an identifier that a caller chose
+	maxChange            = 262144 // bytes of one side of a change: a policy's text is the longest
+	maxLines             = 5000
+	maxAttachments       = 100
+	MaxDocumentBytes     = 1 << 20 // canonical bytes of a document
+)
+
+// Document says what is asked: what, how much, to whom, to which account, asked
+// by whom. It is immutable. Its canonical bytes are digested, shown, signed,
+// stored and compared whole at release: no member is ignored there, and a member
+// that a caller does not want compared does not belong in it (see [Submission]).
+type Document struct {
+	Kind     string `json:"kind"`     // one of the Kind constants, or a configured kind
+	ID       string `json:"id"`       // the document's number in the system it comes from
+	Revision string `json:"revision"` // changes whenever the content changes, never by being approved
+
+	Entity      string       `json:"entity,omitempty"`      // legal entity that buys or pays
+	CostCentre  string       `json:"cost_centre,omitempty"` //
+	Category    string       `json:"category,omitempty"`    // category or general-ledger account
+	Subject     string       `json:"subject,omitempty"`     // what it is for, in a sentence
+	Amount      *Amount      `json:"amount,omitempty"`      // gross total
+	Payee       *Payee       `json:"payee,omitempty"`
+	Lines       []Line       `json:"lines,omitempty"`
+	Dates       *Dates       `json:"dates,omitempty"`
+	Terms       *Terms       `json:"terms,omitempty"`
+	Flags       []string     `json:"flags,omitempty"` // "urgent", "off_cycle", "confidential", "manual", …
+	Requester   *Party       `json:"requester"`
+	Attachments []Attachment `json:"attachments,omitempty"`
+	References  []Reference  `json:"references,omitempty"`
+	Changes     []Change     `json:"changes,omitempty"` // what is changed from what
+
+	Custom map[string]string `json:"custom,omitempty"` // further facts, by name
+}
+
+// Payee is who gets the money or the order, and the account it goes to, in clear:
+// approvers read the account itself.
+type Payee struct {
+	ID      string   `json:"id,omitempty"` // the vendor's number in the system it comes from
+	Name    string   `json:"name,omitempty"`
+	TaxID   string   `json:"tax_id,omitempty"`
+	Country string   `json:"country,omitempty"` // ISO 3166-1 alpha-2
+	Account *Account `json:"account,omitempty"`
+}
+
+// Account is a bank account: a scheme and the value normalised for it.
+type Account struct {
+	Scheme string `json:"scheme"` // "iban", "bban" or another name that the systems agree on
+	Value  string `json:"value"`  // IBAN: upper case, no spaces (ISO 13616); others: as the bank writes it, no spaces
+	BIC    string `json:"bic,omitempty"`
+	Holder string `json:"holder,omitempty"` // name on the account, where it differs from the payee's
+}
+
+// Line is one position. Unit prices may have more decimals than the currency.
+type Line struct {
+	Number      string  `json:"number"`
+	Item        string  `json:"item,omitempty"`
+	Description string  `json:"description,omitempty"`
+	Category    string  `json:"category,omitempty"`
+	CostCentre  string  `json:"cost_centre,omitempty"`
+	Quantity    string  `json:"quantity,omitempty"` // decimal
+	Unit        string  `json:"unit,omitempty"`     // UN/ECE Recommendation 20 code, or the system's own
+	UnitPrice   string  `json:"unit_price,omitempty"`
+	Amount      *Amount `json:"amount,omitempty"`
+	Payee       *Payee  `json:"payee,omitempty"` // in a payment batch: who this line pays
+}
+
+// Dates are calendar days, YYYY-MM-DD, without a time zone: the document's own.
+type Dates struct {
+	Issued    string `json:"issued,omitempty"`
+	Due       string `json:"due,omitempty"`
+	Delivery  string `json:"delivery,omitempty"`
+	Execution string `json:"execution,omitempty"` // of a payment
+}
+
+// Terms are what was agreed on payment.
+type Terms struct {
+	PaymentDays int    `json:"payment_days,omitempty"`
+	Text        string `json:"text,omitempty"`
+}
+
+// Party names who asked: a person or a service, by an identifier of the system the
+// document comes from. Owner is the person who answers for a service or an agent,
+// and counts as the requester too.
+type Party struct {
+	Type  string `json:"type"` // "person" or "service"
+	ID    string `json:"id"`
+	Name  string `json:"name,omitempty"`
+	Owner string `json:"owner,omitempty"` // identifier of a person, for a service
+}
+
+// Attachment is a file by its digest; the file itself stays where it is.
+type Attachment struct {
+	Name      string `json:"name"`
+	MediaType string `json:"media_type,omitempty"`
+	Size      int64  `json:"size,omitempty"` // bytes
+	Digest    Digest `json:"digest"`
+}
+
+// Reference names another document that this one belongs to: the order of an
+// invoice, the contract of an order.
+type Reference struct {
+	Kind string `json:"kind"`
+	ID   string `json:"id"`
+}
+
+// Change is one field of a master record, as it was and as it shall be.
+type Change struct {
+	Field string `json:"field"`
+	From  string `json:"from,omitempty"`
+	To    string `json:"to,omitempty"`
+}
+
+// needs says which fields a built-in kind requires beyond kind, id, revision and
+// requester. What else is missing makes signals answer "cannot say".
+var needs = map[string]struct{ amount, payee, account, changes bool }{
+	KindPurchaseRequest:     {},
+	KindPurchaseOrder:       {},
+	KindInvoice:             {},
+	KindPayment:             {amount: true, payee: true, account: true},
+	KindPaymentBatch:        {amount: true},
+	KindVendorCreate:        {payee: true},
+	KindVendorBankChange:    {payee: true, account: true},
+	KindVendorContactChange: {payee: true, changes: true},
+}
+
+// BuiltinKind reports whether kind is one of the mission's kinds.
+func BuiltinKind(kind string) bool { _, ok := needs[kind]; return ok }
+
+// InternalKind reports whether kind is a change to Countersign itself. Callers
+// cannot submit one; the authority makes them.
+func InternalKind(kind string) bool { return strings.HasPrefix(kind, internalKindPrefix) }
+
+var kindRE = regexp.MustCompile(kindPattern)
+
+// ValidKind reports whether a configured kind has the form that kinds have.
+func ValidKind(kind string) bool { return kindRE.MatchString(kind) }
+
+// Validate checks the document's form: required fields of its kind, decimals,
+// dates, accounts, sizes. It does not know which custom kinds are configured. The
+// error is a [Problem] whose pointers start at prefix.
+func (d *Document) Validate(prefix string) error {
+	v := &validator{prefix: prefix}
+	v.need("/kind", d.Kind, maxID)
+	if d.Kind != "" && !InternalKind(d.Kind) && !ValidKind(d.Kind) {
+		v.fail("/kind", "want lower-case letters, digits and underscores, as %q", KindPurchaseOrder)
+	}
+	v.need("/id", d.ID, maxID)
+	v.need("/revision", d.Revision, maxID)
+	v.text("/entity", d.Entity, maxID)
+	v.text("/cost_centre", d.CostCentre, maxID)
+	v.text("/category", d.Category, maxID)
+	v.text("/subject", d.Subject, maxText)
+	n := needs[d.Kind]
+	if d.Amount != nil {
+		v.amount("/amount", *d.Amount)
+	} else if n.amount {
+		v.fail("/amount", "required for a %s", d.Kind)
+	}
+	if d.Payee != nil {
+		v.payee("/payee", d.Payee)
+	} else if n.payee || n.account {
+		v.fail("/payee", "required for a %s", d.Kind)
+	}
+	if n.account && d.Payee != nil && d.Payee.Account == nil {
+		v.fail("/payee/account", "required for a %s", d.Kind)
+	}
+	if n.changes && len(d.Changes) == 0 {
+		v.fail("/changes", "required for a %s: what is changed from what", d.Kind)
+	}
+	d.validateRequester(v)
+	d.validateLists(v)
+	if d.Dates != nil {
+		for _, f := range [...]struct{ name, day string }{{"issued", d.Dates.Issued}, {"due", d.Dates.Due}, {"delivery", d.Dates.Delivery}, {"execution", d.Dates.Execution}} {
+			v.day("/dates/"+f.name, f.day)
+		}
+	}
+	if d.Terms != nil {
+		v.text("/terms/text", d.Terms.Text, maxText)
+		if d.Terms.PaymentDays < 0 || d.Terms.PaymentDays > 3650 {
+			v.fail("/terms/payment_days", "want 0 to 3650 days")
+		}
+	}
+	return v.err()
+}
+
+func (d *Document) validateRequester(v *validator) {
+	if d.Requester == nil {
+		v.fail("/requester", "required: who asks for this")
+		return
+	}
+	if d.Requester.Type != "person" && d.Requester.Type != "service" {
+		v.fail("/requester/type", `want "person" or "service"`)
+	}
+	v.need("/requester/id", d.Requester.ID, maxID)
+	v.text("/requester/name", d.Requester.Name, maxName)
+	v.text("/requester/owner", d.Requester.Owner, maxID)
+}
+
+func (d *Document) validateLists(v *validator) {
+	v.count("/lines", len(d.Lines), maxLines)
+	for i, l := range d.Lines {
+		at := "/lines/" + strconv.Itoa(i)
+		v.need(at+"/number", l.Number, maxID)
+		v.text(at+"/item", l.Item, maxID)
+		v.text(at+"/description", l.Description, maxText)
+		v.text(at+"/category", l.Category, maxID)
+		v.text(at+"/cost_centre", l.CostCentre, maxID)
+		v.text(at+"/unit", l.Unit, maxID)
+		v.decimal(at+"/quantity", l.Quantity)
+		v.decimal(at+"/unit_price", l.UnitPrice)
+		if l.Amount != nil {
+			v.amount(at+"/amount", *l.Amount)
+		}
+		if l.Payee != nil {
+			v.payee(at+"/payee", l.Payee)
+		}
+	}
+	v.count("/attachments", len(d.Attachments), maxAttachments)
+	for i, a := range d.Attachments {
+		at := "/attachments/" + strconv.Itoa(i)
+		v.need(at+"/name", a.Name, maxName)
+		v.text(at+"/media_type", a.MediaType, maxID)
+		if a.Size < 0 {
+			v.fail(at+"/size", "want a number of bytes")
+		}
+		if !a.Digest.Valid() {
+			v.fail(at+"/digest", `want "sha-256:" and 64 lower-case hexadecimal digits`)
+		}
+	}
+	v.count("/references", len(d.References), maxAttachments)
+	for i, r := range d.References {
+		at := "/references/" + strconv.Itoa(i)
+		v.need(at+"/kind", r.Kind, maxID)
+		v.need(at+"/id", r.ID, maxID)
+	}
+	v.count("/changes", len(d.Changes), maxAttachments)
+	for i, c := range d.Changes {
+		at := "/changes/" + strconv.Itoa(i)
+		v.need(at+"/field", c.Field, maxID)
+		v.longText(at+"/from", c.From, maxChange)
+		v.longText(at+"/to", c.To, maxChange)
+	}
+	v.count("/flags", len(d.Flags), 20)
+	seen := map[string]bool{}
+	for i, f := range d.Flags {
+		at := "/flags/" + strconv.Itoa(i)
+		v.need(at, f, maxID)
+		if seen[f] {
+			v.fail(at, "%q stands twice", clip(f))
+		}
+		seen[f] = true
+	}
+	v.count("/custom", len(d.Custom), 100)
+	for name, value := range d.Custom {
+		if !kindRE.MatchString(name) {
+			v.fail("/custom/"+escapePointer(clip(name)), "want a name of lower-case letters, digits and underscores")
+		}
+		v.text("/custom/"+escapePointer(name), value, maxText)
+	}
+}
+
+// Key names the document across its revisions: one object of the source's system.
+func (d *Document) Key() string { return d.Kind + ":" + d.ID }
+
+type validator struct {
+	prefix string
+	errors []FieldError
+}
+
+func (v *validator) err() error {
+	if len(v.errors) == 0 {
+		return nil
+	}
+	return Invalid(v.errors...)
+}
+
+func (v *validator) fail(at, format string, args ...any) {
+	if len(v.errors) < maxFieldErrors {
+		v.errors = append(v.errors, FieldError{Pointer: v.prefix + at, Detail: fmt.Sprintf(format, args...)})
+	}
+}
+
+func (v *validator) count(at string, n, most int) {
+	if n > most {
+		v.fail(at, "%d items, at most %d", n, most)
+	}
+}
+
+func (v *validator) need(at, s string, most int) {
+	if s == "" {
+		v.fail(at, "required")
+		return
+	}
+	v.text(at, s, most)
+}
+
+// text accepts one line without control or invisible formatting characters: what
+// is shown must be what is signed, and a right-to-left override shows another
+// order than is stored (CVE-2021-42574).
+func (v *validator) text(at, s string, most int) { v.check(at, s, most, false) }
+
+func (v *validator) longText(at, s string, most int) { v.check(at, s, most, true) }
+
+func (v *validator) check(at, s string, most int, multiline bool) {
+	if len(s) > most {
+		v.fail(at, "%d bytes, at most %d", len(s), most)
+		return
+	}
+	if s != "" && !multiline && (s[0] == ' ' || s[len(s)-1] == ' ') {
+		v.fail(at, "starts or ends with a space")
+	}
+	for _, r := range s {
+		if multiline && (r == '\n' || r == '\t') {
+			continue
+		}
+		if unicode.IsControl(r) || Invisible(r) {
+			v.fail(at, "has the character U+%04X, which cannot be seen", r)
+			return
+		}
+	}
+}
+
+// Invisible reports whether a character changes how text reads without being seen
+// itself: bidirectional overrides and isolates, zero-width spaces, byte order
+// marks, line separators. Zero-width joiners stay allowed: some scripts need them.
+func Invisible(r rune) bool {
+	switch {
+	case r >= 0x202A && r <= 0x202E, r >= 0x2066 && r <= 0x2069:
+		return true
+	case r == 0x200B, r == 0x200E, r == 0x200F, r == 0x061C, r == 0x2028, r == 0x2029, r == 0x2060, r == 0xFEFF, r == 0x00AD:
+		return true
+	case r >= 0xE0000 && r <= 0xE007F: // tags
+		return true
+	case r >= 0xFFF9 && r <= 0xFFFD: // interlinear annotation, replacement
+		return true
+	}
+	return false
+}
+
+func (v *validator) decimal(at, s string) {
+	if s != "" && (len(s) > 40 || !IsDecimal(s)) {
+		v.fail(at, "want a decimal number in digits, as \"12.5\"")
+	}
+}
+
+func (v *validator) amount(at string, a Amount) {
+	if _, err := a.Minor(); err != nil {
+		v.fail(at, "%v", err)
+	}
+}
+
+func (v *validator) day(at, s string) {
+	if s == "" {
+		return
+	}
+	if _, err := time.Parse(time.DateOnly, s); err != nil {
+		v.fail(at, "want a day as 2026-11-24")
+	}
+}
+
+func (v *validator) payee(at string, p *Payee) {
+	if p.ID == "" && p.Name == "" {
+		v.fail(at, "want an id or a name")
+	}
+	v.text(at+"/id", p.ID, maxID)
+	v.text(at+"/name", p.Name, maxName)
+	v.text(at+"/tax_id", p.TaxID, maxID)
+	if p.Country != "" && !upperLetters(p.Country, 2) {
+		v.fail(at+"/country", "want two upper-case letters (ISO 3166-1), as \"DE\"")
+	}
+	if p.Account != nil {
+		v.account(at+"/account", p.Account)
+	}
+}
+
+func (v *validator) account(at string, a *Account) {
+	v.need(at+"/scheme", a.Scheme, 40)
+	v.need(at+"/value", a.Value, 100)
+	v.text(at+"/bic", a.BIC, 11)
+	v.text(at+"/holder", a.Holder, maxName)
+	if strings.ContainsRune(a.Value, ' ') {
+		v.fail(at+"/value", "write it without spaces")
+	} else if a.Scheme == "iban" {
+		if err := CheckIBAN(a.Value); err != nil {
+			v.fail(at+"/value", "%v", err)
+		}
+	}
+}
+
+func upperLetters(s string, n int) bool {
+	if len(s) != n {
+		return false
+	}
+	for i := range n {
+		if s[i] < 'A' || s[i] > 'Z' {
+			return false
+		}
+	}
+	return true
+}
+
+// CheckIBAN checks an IBAN's form and check digits (ISO 13616, ISO 7064 mod 97-10).
+func CheckIBAN(s string) error {
+	if len(s) < 15 || len(s) > 34 || !upperLetters(s[:2], 2) {
+		return fmt.Errorf("not an IBAN: want a country, two check digits and the account, upper case without spaces")
+	}
+	rest := 0
+	for i := range len(s) {
+		c := s[(i+4)%len(s)]
+		switch {
+		case c >= '0' && c <= '9':
+			rest = (rest*10 + int(c-'0')) % 97
+		case c >= 'A' && c <= 'Z':
+			rest = (rest*100 + int(c-'A') + 10) % 97
+		default:
+			return fmt.Errorf("not an IBAN: want upper-case letters and digits only")
+		}
+	}
+	if rest != 1 {
+		return fmt.Errorf("not an IBAN: the check digits do not fit the account")
+	}
+	return nil
+}

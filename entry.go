@@ -1,0 +1,202 @@
+package countersign
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"fmt"
+)
+
+// EntryType names what a log entry records. The same names are event names.
+type EntryType string
+
+// Entry types. Each is written in the transaction that makes the change.
+const (
+	EntryOrganisationCreated   EntryType = "organisation.created"
+	EntryFoundingEnded         EntryType = "organisation.founding_ended"
+	EntrySettingsChanged       EntryType = "organisation.settings_changed"
+	EntryRequestSubmitted      EntryType = "request.submitted" // facts say the outcome and the status
+	EntryRequestReweighed      EntryType = "request.reweighed"
+	EntryDecisionMade          EntryType = "decision.made" // facts say the status after it
+	EntryRequestCancelled      EntryType = "request.cancelled"
+	EntryRequestExpired        EntryType = "request.expired"
+	EntryRequestSuperseded     EntryType = "request.superseded"
+	EntryRequestReleased       EntryType = "request.released"
+	EntryReleaseConfirmed      EntryType = "release.confirmed"
+	EntryReleaseAbandoned      EntryType = "release.abandoned"
+	EntryReleaseLapsed         EntryType = "release.lapsed"
+	EntryReleaseRefused        EntryType = "release.refused"
+	EntryPersonChanged         EntryType = "person.changed"
+	EntryGroupChanged          EntryType = "group.changed"
+	EntryDelegationChanged     EntryType = "delegation.changed"
+	EntryInvitationMade        EntryType = "invitation.made"
+	EntryAuthenticatorEnrolled EntryType = "authenticator.enrolled"
+	EntryEnrolmentConfirmed    EntryType = "authenticator.confirmed"
+	EntryAuthenticatorRemoved  EntryType = "authenticator.removed"
+	EntryAuthenticatorLocked   EntryType = "authenticator.locked"
+	EntrySignedIn              EntryType = "session.started"
+	EntryPolicyPublished       EntryType = "policy.published"
+	EntryKeyCreated            EntryType = "key.created"
+	EntryKeyRevoked            EntryType = "key.revoked"
+	EntryAlertRaised           EntryType = "alert.raised"
+	EntryAlertClosed           EntryType = "alert.closed"
+	EntryFreezePlaced          EntryType = "freeze.placed"
+	EntryFreezeLifted          EntryType = "freeze.lifted"
+	EntryBreakGlassUsed        EntryType = "break_glass.used"
+	EntryBreakGlassReviewed    EntryType = "break_glass.reviewed"
+	EntryBreakGlassNamed       EntryType = "break_glass.named"
+	EntryFactsRecorded         EntryType = "facts.recorded"
+	EntryKeyRotated            EntryType = "log.key_rotated"
+	EntryLogRecovered          EntryType = "log.recovered"
+	EntryErased                EntryType = "erasure.done"
+)
+
+// Leaf is one entry of the audit log, in the exact form that is hashed into the
+// tree. It holds no personal data and nothing that could be guessed: what was said
+// stands in openings beside it, under salted commitments, and can be erased while
+// the tree stays whole.
+type Leaf struct {
+	Version     int               `json:"v"`  // 1
+	ID          string            `json:"id"` // ent_…
+	Org         string            `json:"org"`
+	Type        EntryType         `json:"type"`
+	Time        string            `json:"time"`        // RFC 3339, UTC, microseconds
+	Subject     string            `json:"subject"`     // opaque id of what changed: req_…, per_…, …
+	Actor       string            `json:"actor"`       // opaque id: per_…, key_…, "system", "operator"
+	Facts       map[string]string `json:"facts"`       // status, act, policy digest, …: enumerations and opaque ids only
+	Commitments map[string]string `json:"commitments"` // opening name → commitment, base64
+}
+
+// LeafVersion is the only version of [Leaf] there is.
+const LeafVersion = 1
+
+// Bytes returns the leaf's canonical bytes.
+func (l Leaf) Bytes() []byte {
+	if l.Facts == nil {
+		l.Facts = map[string]string{}
+	}
+	if l.Commitments == nil {
+		l.Commitments = map[string]string{}
+	}
+	b, err := Canonical(l)
+	if err != nil { // strings and ints always marshal
+		panic(err)
+	}
+	return b
+}
+
+// ParseLeaf reads canonical leaf bytes and refuses any other form.
+func ParseLeaf(b []byte) (Leaf, error) {
+	var l Leaf
+	if err := DecodeStrict(b, &l); err != nil {
+		return l, fmt.Errorf("log entry: %w", err)
+	}
+	if l.Version != LeafVersion {
+		return l, fmt.Errorf("log entry: version %d is not known", l.Version)
+	}
+	if string(l.Bytes()) != string(b) {
+		return l, fmt.Errorf("log entry: not in canonical form")
+	}
+	return l, nil
+}
+
+// Names of openings. Each holds canonical JSON unless it says otherwise.
+const (
+	OpeningDocument    = "document"    // the Document's canonical bytes
+	OpeningSubmission  = "submission"  // the Submission
+	OpeningWeighing    = "weighing"    // full typed input, findings, reasons, requirement
+	OpeningRequirement = "requirement" // the Requirement
+	OpeningDecision    = "decision"    // the Decision with its evidence
+	OpeningEnrolment   = "enrolment"   // the Enrolment
+	OpeningPolicy      = "policy"      // {"text": …, "lists": {…}}
+	OpeningDetail      = "detail"      // whatever else the entry is about
+)
+
+// Opening opens one commitment of a leaf: the salt and the committed bytes.
+type Opening struct {
+	Salt  string `json:"salt"`  // 32 bytes, base64
+	Value string `json:"value"` // the committed bytes, as text
+}
+
+const commitPrefix = "countersign/commit/v1\x00"
+
+// NewOpening makes an opening with a fresh salt over value, which must be UTF-8.
+func NewOpening(value []byte) Opening {
+	var salt [32]byte
+	rand.Read(salt[:])
+	return Opening{Salt: base64.StdEncoding.EncodeToString(salt[:]), Value: string(value)}
+}
+
+// Commitment is SHA-256 over a fixed prefix, the length of the name and the name,
+// the salt, and the value. The name is inside, so that an opening cannot pass for
+// another; the lengths are fixed or written, so that no two inputs share bytes.
+func (o Opening) Commitment(name string) (string, error) {
+	salt, err := base64.StdEncoding.Strict().DecodeString(o.Salt)
+	if err != nil || len(salt) != 32 {
+		return "", fmt.Errorf("opening %q: the salt is not 32 bytes of base64", clip(name))
+	}
+	h := sha256.New()
+	h.Write([]byte(commitPrefix))
+	h.Write(binary.BigEndian.AppendUint32(nil, uint32(len(name))))
+	h.Write([]byte(name))
+	h.Write(salt)
+	h.Write([]byte(o.Value))
+	return base64.StdEncoding.EncodeToString(h.Sum(nil)), nil
+}
+
+// Receipt is a statement that another system or an auditor verifies offline. It is
+// evidence, never permission: only a release is that. It has one byte encoding,
+// the canonical one.
+type Receipt struct {
+	Type     string         `json:"type"` // "countersign.receipt/v1"
+	Org      string         `json:"org"`
+	Origin   string         `json:"origin"`  // of the log
+	Request  string         `json:"request"` // req_…
+	Status   Status         `json:"status"`  // when the receipt was made
+	Founding bool           `json:"founding"`
+	Summary  string         `json:"summary"` // one sentence: what was decided, by whom, under which policy
+	Entries  []ReceiptEntry `json:"entries"`
+}
+
+// ReceiptType is the type of the only receipt format there is.
+const ReceiptType = "countersign.receipt/v1"
+
+// Roles of entries in a receipt.
+const (
+	RoleSubmission = "submission" // exactly one, first
+	RoleDecision   = "decision"
+	RoleEnrolment  = "enrolment"
+	RolePolicy     = "policy" // exactly one
+	RoleReweighing = "reweighing"
+	RoleRelease    = "release"
+)
+
+// ReceiptEntry is one log entry with the openings that are shown and its proof.
+type ReceiptEntry struct {
+	Role     string             `json:"role"`
+	Leaf     string             `json:"leaf"`     // exact bytes
+	Openings map[string]Opening `json:"openings"` // may be fewer than the commitments
+	Proof    string             `json:"proof"`    // verbatim c2sp.org/tlog-proof@v1
+}
+
+// Bytes returns the receipt's one encoding.
+func (r Receipt) Bytes() []byte {
+	b, err := Canonical(r)
+	if err != nil {
+		panic(err)
+	}
+	return b
+}
+
+// Event is what leaves through the outbox: ids and digests, never contents.
+type Event struct {
+	ID      string            `json:"id"`
+	Type    EntryType         `json:"type"`
+	Org     string            `json:"org"`
+	Time    string            `json:"time"`
+	Subject string            `json:"subject"`
+	Facts   map[string]string `json:"facts,omitempty"`
+	Entry   string            `json:"entry"` // ent_…
+}
+

@@ -1,0 +1,22 @@
+package deps
+import (
+ _ "cel.dev/cel-go/cel"
+ _ "modernc.org/sqlite"
+ _ "github.com/jackc/pgx/v5/stdlib"
+ _ "github.com/pressly/goose/v3"
+ _ "github.com/go-webauthn/webauthn/webauthn"
+ _ "github.com/alecthomas/kong"
+ _ "golang.org/x/mod/sumdb/tlog"
+ _ "golang.org/x/mod/sumdb/note"
+ _ "golang.org/x/crypto/argon2"
+ _ "golang.org/x/text/unicode/norm"
+ _ "golang.org/x/term"
+ _ "golang.org/x/time/rate"
+ _ "github.com/prometheus/client_golang/prometheus/promhttp"
+ _ "go.yaml.in/yaml/v3"
+ _ "github.com/pquerna/otp/hotp"
+ _ "github.com/gowebpki/jcs"
+ _ "github.com/santhosh-tekuri/jsonschema/v6"
+ _ "github.com/rogpeppe/go-internal/testscript"
+ _ "github.com/descope/virtualwebauthn"
+)
