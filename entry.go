@@ -199,4 +199,3 @@ type Event struct {
 	Facts   map[string]string `json:"facts,omitempty"`
 	Entry   string            `json:"entry"` // ent_…
 }
-
