@@ -175,7 +175,8 @@ func VerifyReceipt(receipt []byte, opts VerifyOptions) (*Verification, error) {
 
 // VerifyCase verifies what a receipt of these entries would claim, for a verifier
 // that has established by other means that they are in the log: everything from
-// the step "entries" on, but the summary. It is how an exported log is verified.
+// the step "entries" on, but the summary. The case may still be pending. It is how
+// an exported log is verified; Keys of the options are not used.
 func VerifyCase(entries []CaseEntry, opts VerifyOptions) (*Verification, error) {
 	c := &checker{v: &Verification{Steps: []Step{}}, opts: opts}
 	c.caseOf(entries, nil)

@@ -102,7 +102,11 @@ func (c *checker) endSteps(f *caseFile, r *Receipt) {
 		return
 	}
 	status, since, err := f.status()
-	if err == nil && r != nil && r.Status != status {
+	switch {
+	case err != nil || r == nil:
+	case status == StatusPending || status == StatusUnsatisfiable:
+		err = fmt.Errorf("%q: nothing has been decided, so there is nothing to prove", status)
+	case r.Status != status:
 		err = fmt.Errorf("the receipt says %q, the entries %q", clip(string(r.Status)), status)
 	}
 	c.v.Status = status
@@ -152,7 +156,7 @@ func (f *caseFile) status() (status Status, approved time.Time, err error) {
 		act, says := Act(m.entry.Leaf.Facts["act"]), Status(m.entry.Leaf.Facts["status"])
 		id := m.entry.Leaf.Facts["decision"]
 		switch {
-		case status != StatusPending && !(status == StatusApproved && act == ActRevoke):
+		case status != StatusPending && status != StatusUnsatisfiable && !(status == StatusApproved && act == ActRevoke):
 			return status, approved, fmt.Errorf("%s was made when the status was %q", id, clip(string(status)))
 		case act == ActDeny && says != StatusDenied, act == ActRevoke && says != StatusRevoked,
 			act == ActApprove && says != StatusApproved && says != StatusPending:
@@ -169,11 +173,7 @@ func (f *caseFile) status() (status Status, approved time.Time, err error) {
 		}
 		status = StatusReleased
 	}
-	switch status {
-	case StatusApproved, StatusReleased, StatusDenied, StatusRevoked:
-		return status, approved, nil
-	}
-	return status, approved, fmt.Errorf("%q: nothing has been decided", clip(string(status)))
+	return status, approved, nil
 }
 
 func weighedStatus(outcome Outcome, status Status) error {
