@@ -1,0 +1,296 @@
+package store
+
+import "time"
+
+// Types of authenticators.
+const (
+	FactorPasskey  = "passkey"
+	FactorTOTP     = "totp"
+	FactorPassword = "password"
+	FactorRecovery = "recovery"
+)
+
+// Authenticator is something a person proves themself with. Secret is sealed; State
+// holds counters and locks and changes by compare-and-swap.
+type Authenticator struct {
+	ID, Person, Type, Name string
+	CredentialID           string // base64url, passkeys only
+	Record                 string // public facts, canonical JSON
+	Secret                 []byte // sealed; empty for passkeys
+	State                  string
+	Version                int64
+	EnrolledBy             string
+	EntryID                string // of the enrolment
+	Created                time.Time
+	Usable                 time.Time // end of the cool-off
+	Confirmed              time.Time // by a second person; zero until then
+	ConfirmedBy            string
+	Reported               time.Time // lost or stolen, as its owner says
+	Removed                time.Time
+}
+
+const authenticatorColumns = `id, person_id, type, name, credential_id, record, secret, state, version, enrolled_by, entry_id, created_us, usable_us, confirmed_us, confirmed_by, reported_us, removed_us`
+
+func scanAuthenticator(s Scanner) (a Authenticator, err error) {
+	err = s.Scan(&a.ID, &a.Person, &a.Type, &a.Name, &a.CredentialID, &a.Record, &a.Secret, &a.State, &a.Version, &a.EnrolledBy, &a.EntryID,
+		&a.Created, &a.Usable, &a.Confirmed, &a.ConfirmedBy, &a.Reported, &a.Removed)
+	return a, err
+}
+
+// InsertAuthenticator writes a new authenticator. [ErrConflict] when the credential
+// is enrolled already.
+func (tx *Tx) InsertAuthenticator(a Authenticator) error {
+	if a.Secret == nil {
+		a.Secret = []byte{}
+	}
+	return tx.ExecOne(`INSERT INTO authenticator (org_id, `+authenticatorColumns+`) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,1,$10,$11,$12,$13,$14,$15,0,0) ON CONFLICT DO NOTHING`,
+		a.ID, a.Person, a.Type, a.Name, a.CredentialID, a.Record, a.Secret, a.State, a.EnrolledBy, a.EntryID, a.Created, a.Usable, a.Confirmed, a.ConfirmedBy)
+}
+
+// Authenticator reads an authenticator, removed or not.
+func (tx *Tx) Authenticator(id string) (Authenticator, error) {
+	return One(tx, scanAuthenticator, `SELECT `+authenticatorColumns+` FROM authenticator WHERE org_id = $1 AND id = $2`, id)
+}
+
+// AuthenticatorByCredential reads the passkey of a credential id (base64url).
+func (tx *Tx) AuthenticatorByCredential(credentialID string) (Authenticator, error) {
+	return One(tx, scanAuthenticator, `SELECT `+authenticatorColumns+` FROM authenticator WHERE org_id = $1 AND credential_id = $2`, credentialID)
+}
+
+// Authenticators lists what a person has, oldest first, without what was removed.
+func (tx *Tx) Authenticators(person string) ([]Authenticator, error) {
+	return List(tx, scanAuthenticator, `SELECT `+authenticatorColumns+` FROM authenticator WHERE org_id = $1 AND person_id = $2 AND removed_us = 0 ORDER BY created_us, id`, person)
+}
+
+// FactorChanged reads when a person's authenticators changed last; zero for never.
+func (tx *Tx) FactorChanged(person string) (at time.Time, err error) {
+	err = tx.Row(`SELECT CAST(COALESCE(MAX(CASE WHEN removed_us > created_us THEN removed_us ELSE created_us END), 0) AS BIGINT) FROM authenticator WHERE org_id = $1 AND person_id = $2`, person).Scan(&at)
+	return at, err
+}
+
+// SetAuthenticatorState replaces the counters of an authenticator if its version is
+// still expected: an attempt that lost the race must be judged again on what the
+// other one left. [ErrConflict] when it is not.
+func (tx *Tx) SetAuthenticatorState(id, state string, expected int64) error {
+	return tx.ExecOne(`UPDATE authenticator SET state = $3, version = version + 1 WHERE org_id = $1 AND id = $2 AND version = $4 AND removed_us = 0`, id, state, expected)
+}
+
+// SetAuthenticatorRecord replaces the public facts and the state of a passkey after
+// it was used.
+func (tx *Tx) SetAuthenticatorRecord(id, record string, expected int64) error {
+	return tx.ExecOne(`UPDATE authenticator SET record = $3, version = version + 1 WHERE org_id = $1 AND id = $2 AND version = $4 AND removed_us = 0`, id, record, expected)
+}
+
+// ReplaceSecret replaces the sealed secret and the state of an authenticator.
+func (tx *Tx) ReplaceSecret(id string, secret []byte, state string, expected int64) error {
+	return tx.ExecOne(`UPDATE authenticator SET secret = $3, state = $4, version = version + 1 WHERE org_id = $1 AND id = $2 AND version = $5 AND removed_us = 0`, id, secret, state, expected)
+}
+
+// ConfirmAuthenticator records that a second person confirmed the enrolment.
+func (tx *Tx) ConfirmAuthenticator(id, by string) error {
+	return tx.ExecOne(`UPDATE authenticator SET confirmed_us = $3, confirmed_by = $4, version = version + 1 WHERE org_id = $1 AND id = $2 AND confirmed_us = 0 AND removed_us = 0`, id, tx.Now(), by)
+}
+
+// ReportAuthenticator records that its owner does not hold it any more.
+func (tx *Tx) ReportAuthenticator(id string) error {
+	return tx.ExecOne(`UPDATE authenticator SET reported_us = $3, version = version + 1 WHERE org_id = $1 AND id = $2 AND reported_us = 0`, id, tx.Now())
+}
+
+// RemoveAuthenticator takes an authenticator out of use. Its public key stays, so
+// that old evidence can be verified; its secret goes.
+func (tx *Tx) RemoveAuthenticator(id string) error {
+	return tx.ExecOne(`UPDATE authenticator SET removed_us = $3, secret = $4, version = version + 1 WHERE org_id = $1 AND id = $2 AND removed_us = 0`, id, tx.Now(), []byte{})
+}
+
+// Challenge is a single-use question to one person.
+type Challenge struct {
+	ID, Purpose, Person, Session, Approval string
+	Statement                              []byte // canonical bytes
+	Detail                                 string // canonical JSON
+	Created, Expires                       time.Time
+}
+
+const challengeColumns = `id, purpose, person_id, session_id, approval_id, statement, detail, created_us, expires_us`
+
+func scanChallenge(s Scanner) (c Challenge, err error) {
+	err = s.Scan(&c.ID, &c.Purpose, &c.Person, &c.Session, &c.Approval, &c.Statement, &c.Detail, &c.Created, &c.Expires)
+	return c, err
+}
+
+// InsertChallenge writes a challenge.
+func (tx *Tx) InsertChallenge(c Challenge) error {
+	_, err := tx.Exec(`INSERT INTO challenge (org_id, `+challengeColumns+`) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10)`,
+		c.ID, c.Purpose, c.Person, c.Session, c.Approval, c.Statement, c.Detail, c.Created, c.Expires)
+	return err
+}
+
+// TakeChallenge deletes a challenge and returns it. Whoever takes it has it alone;
+// the transaction must commit before anything is verified, so that a failed
+// attempt never gives it back. [ErrNotFound] when it was taken.
+func (tx *Tx) TakeChallenge(id string) (Challenge, error) {
+	return One(tx, scanChallenge, `DELETE FROM challenge WHERE org_id = $1 AND id = $2 RETURNING `+challengeColumns, id)
+}
+
+// ChallengesSince counts the challenges that were made for a person and are still
+// open.
+func (tx *Tx) ChallengesSince(person string, since time.Time) (n int64, err error) {
+	err = tx.Row(`SELECT COUNT(*) FROM challenge WHERE org_id = $1 AND person_id = $2 AND created_us >= $3`, person, since).Scan(&n)
+	return n, err
+}
+
+// Session is a person's signed-in session.
+type Session struct {
+	TokenHash, ID, Person  string
+	Kind                   string // "normal", "hand_over"
+	Approval               string // the one request of a hand-over session
+	Facts                  string // canonical JSON
+	Created, Seen, Expires time.Time
+}
+
+const sessionColumns = `token_hash, id, person_id, kind, approval_id, facts, created_us, seen_us, expires_us`
+
+func scanSession(s Scanner) (v Session, err error) {
+	err = s.Scan(&v.TokenHash, &v.ID, &v.Person, &v.Kind, &v.Approval, &v.Facts, &v.Created, &v.Seen, &v.Expires)
+	return v, err
+}
+
+// InsertSession writes a session.
+func (tx *Tx) InsertSession(s Session) error {
+	_, err := tx.Exec(`INSERT INTO session (org_id, `+sessionColumns+`) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10)`,
+		s.TokenHash, s.ID, s.Person, s.Kind, s.Approval, s.Facts, s.Created, s.Seen, s.Expires)
+	return err
+}
+
+// SessionByToken reads a session by the hash of its token.
+func (tx *Tx) SessionByToken(hash string) (Session, error) {
+	return One(tx, scanSession, `SELECT `+sessionColumns+` FROM session WHERE org_id = $1 AND token_hash = $2`, hash)
+}
+
+// TouchSession records that a session was used, and its facts.
+func (tx *Tx) TouchSession(hash, facts string, seen time.Time) error {
+	_, err := tx.Exec(`UPDATE session SET seen_us = $3, facts = $4 WHERE org_id = $1 AND token_hash = $2 AND seen_us <= $3`, hash, seen, facts)
+	return err
+}
+
+// EndSession deletes a session.
+func (tx *Tx) EndSession(hash string) error {
+	_, err := tx.Exec(`DELETE FROM session WHERE org_id = $1 AND token_hash = $2`, hash)
+	return err
+}
+
+// EndSessionsOf deletes the sessions and open challenges of a person.
+func (tx *Tx) EndSessionsOf(person string) error {
+	if _, err := tx.Exec(`DELETE FROM session WHERE org_id = $1 AND person_id = $2`, person); err != nil {
+		return err
+	}
+	_, err := tx.Exec(`DELETE FROM challenge WHERE org_id = $1 AND person_id = $2`, person)
+	return err
+}
+
+// SweepExpired deletes sessions, challenges and links whose time is over.
+func (tx *Tx) SweepExpired() error {
+	for _, text := range []string{
+		`DELETE FROM session WHERE org_id = $1 AND expires_us < $2`,
+		`DELETE FROM challenge WHERE org_id = $1 AND expires_us < $2`,
+		`DELETE FROM invitation WHERE org_id = $1 AND expires_us < $2`,
+	} {
+		if _, err := tx.Exec(text, tx.Now()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Invitation is a link that is used once.
+type Invitation struct {
+	TokenHash, ID, Purpose, Person, Approval, Inviter, Detail string
+	Created, Expires, Used                                    time.Time
+}
+
+const invitationColumns = `token_hash, id, purpose, person_id, approval_id, inviter, detail, created_us, expires_us, used_us`
+
+func scanInvitation(s Scanner) (i Invitation, err error) {
+	err = s.Scan(&i.TokenHash, &i.ID, &i.Purpose, &i.Person, &i.Approval, &i.Inviter, &i.Detail, &i.Created, &i.Expires, &i.Used)
+	return i, err
+}
+
+// InsertInvitation writes an invitation.
+func (tx *Tx) InsertInvitation(i Invitation) error {
+	_, err := tx.Exec(`INSERT INTO invitation (org_id, `+invitationColumns+`) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,0)`,
+		i.TokenHash, i.ID, i.Purpose, i.Person, i.Approval, i.Inviter, i.Detail, i.Created, i.Expires)
+	return err
+}
+
+// InvitationByToken reads an invitation by the hash of its token, used or not.
+func (tx *Tx) InvitationByToken(hash string) (Invitation, error) {
+	return One(tx, scanInvitation, `SELECT `+invitationColumns+` FROM invitation WHERE org_id = $1 AND token_hash = $2`, hash)
+}
+
+// UseInvitation marks an invitation as used. [ErrConflict] when it was used or its
+// time is over.
+func (tx *Tx) UseInvitation(hash string) error {
+	return tx.ExecOne(`UPDATE invitation SET used_us = $3 WHERE org_id = $1 AND token_hash = $2 AND used_us = 0 AND expires_us > $3`, hash, tx.Now())
+}
+
+// APIKey is a calling system's key.
+type APIKey struct {
+	ID, Name, Source, Scopes string
+	Hash                     []byte
+	Returns                  string // allowed origins of return URLs, JSON list
+	Created                  time.Time
+	CreatedBy                string
+	Expires, Revoked         time.Time
+}
+
+const keyColumns = `id, name, source, scopes, hash, returns, created_us, created_by, expires_us, revoked_us`
+
+func scanKey(s Scanner) (k APIKey, err error) {
+	err = s.Scan(&k.ID, &k.Name, &k.Source, &k.Scopes, &k.Hash, &k.Returns, &k.Created, &k.CreatedBy, &k.Expires, &k.Revoked)
+	return k, err
+}
+
+// InsertAPIKey writes a key.
+func (tx *Tx) InsertAPIKey(k APIKey) error {
+	_, err := tx.Exec(`INSERT INTO api_key (org_id, `+keyColumns+`) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,0)`,
+		k.ID, k.Name, k.Source, k.Scopes, k.Hash, k.Returns, k.Created, k.CreatedBy, k.Expires)
+	return err
+}
+
+// APIKey reads a key.
+func (tx *Tx) APIKey(id string) (APIKey, error) {
+	return One(tx, scanKey, `SELECT `+keyColumns+` FROM api_key WHERE org_id = $1 AND id = $2`, id)
+}
+
+// APIKeys lists all keys, oldest first.
+func (tx *Tx) APIKeys() ([]APIKey, error) {
+	return List(tx, scanKey, `SELECT `+keyColumns+` FROM api_key WHERE org_id = $1 ORDER BY created_us, id LIMIT 1000`)
+}
+
+// RevokeAPIKey ends a key now. [ErrConflict] when it has ended already.
+func (tx *Tx) RevokeAPIKey(id string) error {
+	return tx.ExecOne(`UPDATE api_key SET revoked_us = $3 WHERE org_id = $1 AND id = $2 AND revoked_us = 0`, id, tx.Now())
+}
+
+// Throttle is a counter of failures or uses under a name.
+type Throttle struct {
+	Subject, State string
+	Version        int64 // 0: not there yet
+}
+
+// Throttle reads a counter; without a row it is empty at version 0.
+func (tx *Tx) Throttle(subject string) (Throttle, error) {
+	t := Throttle{Subject: subject}
+	err := tx.Row(`SELECT state, version FROM throttle WHERE org_id = $1 AND subject = $2`, subject).Scan(&t.State, &t.Version)
+	if err == ErrNotFound {
+		err = nil
+	}
+	return t, err
+}
+
+// SetThrottle replaces a counter if its version is still t's. [ErrConflict] when it
+// is not.
+func (tx *Tx) SetThrottle(t Throttle) error {
+	return tx.ExecOne(`INSERT INTO throttle (org_id, subject, state, version, updated_us) VALUES ($1,$2,$3,1,$5)
+		ON CONFLICT (org_id, subject) DO UPDATE SET state = excluded.state, version = throttle.version + 1, updated_us = excluded.updated_us WHERE throttle.version = $4`,
+		t.Subject, t.State, t.Version, tx.Now())
+}
