@@ -23,10 +23,11 @@ import (
 // one position of such a document. Texts are in Unicode normal form C without
 // outer spaces; they hold no control or invisible characters.
 type Purchase struct {
-	Key    string // names the row within the kind and the file's system: see [ReadPurchases]
+	// Kind, ID and Line together name the row within the file's system: no two rows
+	// of a file share them, and the same file gives the same again.
 	Kind   string // a kind of document, "invoice" when the file does not say
 	ID     string // the document's number; derived from the content when the file has none
-	Line   string // the position within the document, where the file has one
+	Line   string // the position within the document; ends in "#2", "#3" … where the same comes again
 	Entity string // the legal entity that buys or pays
 
 	VendorID        string // "" when the file has none and none can be derived

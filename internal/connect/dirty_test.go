@@ -69,7 +69,7 @@ func TestDirtyFileLosesNothing(t *testing.T) {
 	equal(t, "decimals filled", kept[1].Amount.Value, "10.50")
 	equal(t, "derived id", kept[2].VendorID, "name:ohne nummer")
 	equal(t, "kind", kept[2].Kind, "gutschrift")
-	equal(t, "key of the second", kept[3].Key, "R-1#2")
+	equal(t, "line of the second", kept[3].ID+kept[3].Line, "R-1#2")
 	for _, b := range r.Bad {
 		if len(b.Value) > 90 {
 			t.Errorf("line %d: value of %d bytes is not clipped", b.Line, len(b.Value))

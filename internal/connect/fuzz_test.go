@@ -39,10 +39,10 @@ func account(t *testing.T, text, mapping string, o connect.Options) {
 	keys := map[string]bool{}
 	r, err := connect.ReadPurchases(strings.NewReader(text), m, o, func(p connect.Purchase) error {
 		claim(p.Row, p.RowLines)
-		if keys[p.Kind+" "+p.Key] {
-			t.Fatalf("key %q stands twice", p.Key)
+		if keys[key(p)] {
+			t.Fatalf("%q stands twice", key(p))
 		}
-		keys[p.Kind+" "+p.Key] = true
+		keys[key(p)] = true
 		if _, err := p.Amount.Minor(); err != nil || p.Date.IsZero() || p.ID == "" {
 			t.Fatalf("a bad row was kept: %+v: %v", p, err)
 		}

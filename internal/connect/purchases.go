@@ -17,10 +17,10 @@ import (
 // requester, approver, approved_at, account and account_scheme; amount, currency,
 // date and one of vendor_id and vendor are required.
 //
-// A Purchase's Key makes an import repeatable: reading the same file again gives
-// the same keys. It is the document's number, with the line where there is one
-// ("4711/20"); or, without a number, "row-" and a digest of the content. When the
-// same key comes again, the row is kept as well, with "#2", "#3" and so on.
+// Kind, ID and Line make an import repeatable: reading the same file again gives
+// the same ones. A row without a document number gets "row-" and a digest of its
+// content. When all three come again, the row is kept as well, and its Line ends in
+// "#2", "#3" and so on.
 //
 // An error of fn or of Options.Progress stops the reading and is returned as it
 // is. Errors about the file as a whole wrap [ErrFile]. The report is valid in each
@@ -37,7 +37,7 @@ func ReadPurchases(r io.Reader, m Mapping, o Options, fn func(Purchase) error) (
 			p.VendorID = tl.derive(p.VendorName)
 			p.VendorIDDerived = p.VendorID != ""
 		}
-		p.setKey(tl)
+		p.identify(tl)
 		if err := tl.purchase(&p); err != nil {
 			return err
 		}
@@ -71,23 +71,19 @@ func purchaseOf(w *row) Purchase {
 	return p
 }
 
-// setKey fills ID and Key; see [ReadPurchases].
-func (p *Purchase) setKey(tl *tally) {
-	key := p.ID
+// identify makes Kind, ID and Line unique; see [ReadPurchases].
+func (p *Purchase) identify(tl *tally) {
 	if p.ID == "" {
 		sum := digest(p.Kind, p.Line, p.Entity, p.VendorID, p.VendorName, p.Department, p.Category, p.Amount.Value, p.Amount.Currency,
 			p.Date.Format(time.DateOnly), p.Requester, p.Approver, p.ApprovedAt.Format(time.RFC3339Nano), accountText(p.Account))
-		key = "row-" + hex.EncodeToString(sum[:12])
-		p.ID, p.IDDerived = key, true
-	} else if p.Line != "" {
-		key += "/" + p.Line
+		p.ID, p.IDDerived = "row-"+hex.EncodeToString(sum[:12]), true
 	}
-	p.Key = key
-	h := sum64(p.Kind, key)
+	line := p.Line
+	h := sum64(p.Kind, p.ID, line)
 	n := tl.keys[h] + 1
-	for ; n > 1; n++ { // "4711#2" may itself be a number in the file
-		p.Key = key + "#" + strconv.FormatUint(uint64(n), 10)
-		again := sum64(p.Kind, p.Key)
+	for ; n > 1; n++ { // "#2" may itself be a line in the file
+		p.Line = line + "#" + strconv.FormatUint(uint64(n), 10)
+		again := sum64(p.Kind, p.ID, p.Line)
 		if tl.keys[again] == 0 {
 			tl.keys[again] = 1
 			break
@@ -96,9 +92,6 @@ func (p *Purchase) setKey(tl *tally) {
 	tl.keys[h] = n
 	if n > 1 {
 		tl.report.RepeatedIDs++
-	}
-	if p.IDDerived {
-		p.ID = p.Key // two rows of one content are two purchases
 	}
 }
 

@@ -33,10 +33,10 @@ func checkReal(t *testing.T, want counted) {
 	sum := new(big.Int)
 	r, err := connect.ReadPurchases(shared(t, want.file), nil, connect.Options{}, func(p connect.Purchase) error {
 		names[p.VendorName] = true
-		if keys[p.Key] {
-			t.Fatalf("key %q stands twice", p.Key)
+		if keys[key(p)] {
+			t.Fatalf("%q stands twice", key(p))
 		}
-		keys[p.Key] = true
+		keys[key(p)] = true
 		minor, err := p.Amount.Minor()
 		if err != nil {
 			return err
@@ -85,11 +85,11 @@ func TestRepeatedImportChangesNothing(t *testing.T) {
 		for i := range passes {
 			seen := map[string]bool{}
 			_, err := connect.ReadPurchases(shared(t, "oxford.csv"), parse(t, mapping), connect.Options{}, func(p connect.Purchase) error {
-				if seen[p.Key] {
-					t.Fatalf("key %q stands twice", p.Key)
+				if seen[key(p)] {
+					t.Fatalf("%q stands twice", key(p))
 				}
-				seen[p.Key] = true
-				passes[i] = append(passes[i], p.Key)
+				seen[key(p)] = true
+				passes[i] = append(passes[i], key(p))
 				return nil
 			})
 			if err != nil {

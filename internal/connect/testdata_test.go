@@ -2,6 +2,7 @@ package connect_test
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -57,3 +58,6 @@ func equal[T comparable](t testing.TB, what string, have, want T) {
 		t.Errorf("%s: have %v, want %v", what, have, want)
 	}
 }
+
+// key is what names a purchase within its system.
+func key(p connect.Purchase) string { return fmt.Sprintf("%s %q %q", p.Kind, p.ID, p.Line) }
