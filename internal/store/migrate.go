@@ -14,6 +14,7 @@ import (
 	"text/template"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
 )
@@ -135,6 +136,13 @@ const (
 	lockTries      = 240
 )
 
+// madeByOther reports whether another process made the table of the lock or of the
+// versions at the same moment.
+func madeByOther(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && (pg.Code == "42P07" || pg.Code == "23505" || pg.Code == "42710")
+}
+
 func migratePostgres(ctx context.Context, db *sql.DB, s schema) error {
 	var err error
 	for try := range migrationTries {
@@ -146,10 +154,8 @@ func migratePostgres(ctx context.Context, db *sql.DB, s schema) error {
 		if err != nil {
 			return err
 		}
-		// The tables of the lock and of the versions may themselves be made by two at
-		// once, and one of them loses.
 		err = migrate(ctx, db, Postgres, s, goose.WithLocker(locker))
-		if err == nil || errors.Is(err, ErrUnavailable) {
+		if err == nil || !madeByOther(err) {
 			return err
 		}
 		wait := time.Duration(50+rand.IntN(100*(try+1))) * time.Millisecond

@@ -101,6 +101,7 @@ type pendingEntry struct {
 // COMMITTED: the swap comes first and holds the head's row, so that a second sequencer
 // waits, finds another head, and gives up.
 func (db *DB) sequenceOnce(ctx context.Context) (placed int, err error) {
+	var tree audit.Appended
 	err = db.writeLoose(ctx, func(tx *Tx) error {
 		placed = 0
 		head, err := tx.Head()
@@ -132,10 +133,13 @@ func (db *DB) sequenceOnce(ctx context.Context) (placed int, err error) {
 		if err := tx.place(waiting, head.Size); err != nil {
 			return err
 		}
-		placed = len(waiting)
+		placed, tree = len(waiting), a
 		return nil
 	})
 	if err == nil && placed > 0 {
+		for k, data := range tree.Tiles {
+			db.tiles.put(db.org, k, data)
+		}
 		db.done(true, false)
 	}
 	return placed, err
