@@ -95,10 +95,10 @@ func (c *checker) evidenceClaims(m *madeDecision) {
 		c.claim(ByServer, "%s was signed in: nothing was signed for this act", person)
 	}
 	if ff := e.FirstFactor; ff != nil {
-		if ff.StatedBy != "" {
+		if ff.Method == "vouched" {
 			c.claim("caller "+ff.StatedBy, "first factor of %s at %s, %s: stated by key %s", person, ff.At, ff.Method, ff.StatedBy)
 		} else {
-			c.claim(ByServer, "first factor of %s at %s: %s", person, ff.At, ff.Method)
+			c.claim(ByServer, "first factor of %s at %s: %s", person, ff.At, strings.TrimSpace(ff.Method+" "+ff.StatedBy))
 		}
 	}
 }
@@ -125,7 +125,7 @@ type summary struct {
 
 func (s *summary) add(e *CaseEntry) {
 	facts := e.Leaf.Facts
-	s.founding = s.founding || facts["founding"] == "true"
+	s.founding = s.founding || (stampable(e.Role) && facts["founding"] == "true")
 	switch e.Role {
 	case RoleSubmission, RoleReweighing:
 		s.outcome, s.policy = Outcome(facts["outcome"]), facts["policy_digest"]

@@ -10,9 +10,11 @@ import (
 
 // What the verifier takes where the requirement leaves it open.
 const (
-	defaultMaxAge = 15 * time.Minute // of a factor that a code came on top of
-	codePeriod    = 30               // seconds of a TOTP time step (RFC 6238 §4.1)
-	codeSteps     = 2                // a code may be this many steps away from the entry's time
+	defaultMaxAge        = 15 * time.Minute    // of a factor that counts towards more than a session
+	defaultDecideWithin  = 7 * 24 * time.Hour  // from submission, or from being sent back
+	defaultReleaseWithin = 30 * 24 * time.Hour // from the end of the hold
+	codePeriod           = 30                  // seconds of a TOTP time step (RFC 6238 §4.1)
+	codeSteps            = 2                   // a code may be this many steps away from the entry's time
 )
 
 // decisionSteps takes the steps about one decision: first what the entry alone
@@ -144,20 +146,25 @@ func (m *madeDecision) checkExpiry(f *caseFile) error {
 	if !m.at.Before(expires) {
 		return fmt.Errorf("decided at %s under a statement that expired at %s", m.entry.Leaf.Time, m.statement.Expires)
 	}
-	submitted, err := parseInstant(f.submission.Leaf.Time)
-	if err != nil {
+	// The time to decide starts again when the request is sent back.
+	since, err := parseInstant(f.governing().Leaf.Time)
+	if err != nil || f.requirement == nil || m.decision.Act != ActApprove {
 		return err
 	}
-	if f.requirement == nil || f.requirement.DecideWithin == 0 || m.decision.Act != ActApprove {
-		return nil
-	}
-	if by := submitted.Add(seconds(f.requirement.DecideWithin)); m.at.After(by) {
+	if by := since.Add(orDefault(f.requirement.DecideWithin, defaultDecideWithin)); m.at.After(by) {
 		return fmt.Errorf("decided at %s, later than %s", m.entry.Leaf.Time, by.Format(time.RFC3339))
 	}
 	return nil
 }
 
 func seconds(n int) time.Duration { return time.Duration(n) * time.Second }
+
+func orDefault(n int, standard time.Duration) time.Duration {
+	if n == 0 {
+		return standard
+	}
+	return seconds(n)
+}
 
 func checkReason(d *Decision) error {
 	if d.Reason == "" {
@@ -192,9 +199,13 @@ func (m *madeDecision) checkCode(f *caseFile) error {
 		return errors.New("a code counts only on top of another factor, and there is none")
 	}
 	switch e.FirstFactor.Method {
-	case "pwd", "passkey", "idp":
+	case "pwd", "passkey":
 		if e.FirstFactor.StatedBy != "" {
-			return fmt.Errorf("a first factor %q is not stated by a caller", e.FirstFactor.Method)
+			return fmt.Errorf("a first factor %q is seen here and stated by nobody else", e.FirstFactor.Method)
+		}
+	case "idp":
+		if e.FirstFactor.StatedBy == "" {
+			return errors.New("a first factor at an identity provider does not say which")
 		}
 	case "vouched":
 		if !IsID(PrefixKey, e.FirstFactor.StatedBy) {
@@ -222,6 +233,8 @@ func (m *madeDecision) derive() Assurance {
 		return AssurancePhishingResistant
 	case e.TOTP != nil:
 		return AssuranceMFA
+	case e.FirstFactor != nil && e.FirstFactor.Method == "idp" && e.FirstFactor.StatedBy != "" && slices.Contains(e.AMR, "mfa"):
+		return AssuranceMFA // as the identity provider states
 	}
 	return AssuranceSession
 }
@@ -261,7 +274,7 @@ func (m *madeDecision) checkFreshness(f *caseFile) error {
 	if err != nil {
 		return fmt.Errorf("auth_time: %w", err)
 	}
-	if e.TOTP != nil {
+	if e.FirstFactor != nil {
 		first, err := parseInstant(e.FirstFactor.At)
 		if err != nil {
 			return fmt.Errorf("first factor: %w", err)
@@ -277,7 +290,7 @@ func (m *madeDecision) checkFreshness(f *caseFile) error {
 		return nil
 	}
 	most := time.Duration(0)
-	if e.TOTP != nil {
+	if e.Assurance != AssuranceSession {
 		most = defaultMaxAge
 	}
 	if f.requirement != nil && f.requirement.MaxAge > 0 {

@@ -40,7 +40,8 @@ func (f *caseFile) approvers() ([]string, error) {
 }
 
 // checkClauses checks that the case was approved only when enough people of the
-// named groups had approved, and as soon as they had.
+// named groups had approved. It may stay pending longer: what a person was asked
+// for in particular can bind their approval beyond the request's requirement.
 func (f *caseFile) checkClauses() error {
 	for i, m := range f.decisions {
 		if Act(m.entry.Leaf.Facts["act"]) != ActApprove {
@@ -53,8 +54,6 @@ func (f *caseFile) checkClauses() error {
 			return fmt.Errorf("after the approval %s the status is %q", m.entry.Leaf.Facts["decision"], clip(string(says)))
 		case known && says == StatusApproved && !met:
 			return fmt.Errorf("approved with %s, when fewer people had approved than the requirement asks for", m.entry.Leaf.Facts["decision"])
-		case known && says == StatusPending && met:
-			return fmt.Errorf("still pending after %s, when enough people had approved", m.entry.Leaf.Facts["decision"])
 		}
 	}
 	return nil
@@ -83,17 +82,35 @@ func (f *caseFile) met(made []madeDecision) (met, known bool) {
 		return false, true
 	}
 	for _, cl := range f.requirement.Clauses {
-		n := 0
-		for _, d := range approved {
-			if d.BreakGlass || len(cl.From) == 0 || slices.ContainsFunc(d.Groups, func(g string) bool { return slices.Contains(cl.From, g) }) {
-				n++
-			}
-		}
-		if n < cl.Count {
+		if counted(cl, approved) < cl.Count {
 			return false, true
 		}
 	}
 	return true, true
+}
+
+// counted is how many people count in a clause. Nobody's authority is used twice:
+// neither that of who acted, nor that of whom they acted for.
+func counted(cl Clause, approved []*Decision) int {
+	used := map[string]bool{}
+	n := 0
+	for _, d := range approved {
+		if !d.BreakGlass && len(cl.From) > 0 && !slices.ContainsFunc(d.Groups, func(g string) bool { return slices.Contains(cl.From, g) }) {
+			continue
+		}
+		people := []string{d.Person.ID}
+		if d.ActingFor != nil {
+			people = append(people, d.ActingFor.ID)
+		}
+		if slices.ContainsFunc(people, func(p string) bool { return used[p] }) {
+			continue
+		}
+		for _, p := range people {
+			used[p] = true
+		}
+		n++
+	}
+	return n
 }
 
 // endSteps take what the case came to: its status, its stamp, its release.
@@ -184,7 +201,7 @@ func weighedStatus(outcome Outcome, status Status) error {
 	case OutcomeStepUp:
 		ok = status == StatusPending || status == StatusUnsatisfiable
 	case OutcomeDeny:
-		ok = status == StatusDenied
+		ok = status == StatusDenied || status == StatusRevoked // revoked: it had been approved before
 	}
 	if !ok {
 		return fmt.Errorf("the outcome %q does not lead to the status %q", clip(string(outcome)), clip(string(status)))
@@ -196,6 +213,9 @@ func weighedStatus(outcome Outcome, status Status) error {
 func (f *caseFile) founding() (bool, error) {
 	founding := false
 	for _, e := range f.all {
+		if !stampable(e.Role) {
+			continue
+		}
 		switch says, stamped := e.Leaf.Facts["founding"]; {
 		case !stamped:
 		case says == "true":
@@ -206,6 +226,10 @@ func (f *caseFile) founding() (bool, error) {
 	}
 	return founding, nil
 }
+
+// stampable: what happened to the request is stamped; when a key was enrolled or a
+// policy published says nothing about it.
+func stampable(role string) bool { return role != RoleEnrolment && role != RolePolicy }
 
 // notBefore is the earliest release: the hold counts from the last decision that
 // was needed, not from the submission.
@@ -228,8 +252,8 @@ func (f *caseFile) checkRelease(approved time.Time) error {
 	if at.Before(from) {
 		return fmt.Errorf("released at %s, before %s", f.release.Leaf.Time, from.Format(time.RFC3339Nano))
 	}
-	if f.requirement != nil && f.requirement.ReleaseWithin > 0 {
-		if by := from.Add(seconds(f.requirement.ReleaseWithin)); at.After(by) {
+	if f.requirement != nil {
+		if by := from.Add(orDefault(f.requirement.ReleaseWithin, defaultReleaseWithin)); at.After(by) {
 			return fmt.Errorf("released at %s, later than %s", f.release.Leaf.Time, by.Format(time.RFC3339Nano))
 		}
 	}

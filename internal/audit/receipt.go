@@ -70,10 +70,10 @@ func BuildReceipt(in ReceiptInput) (countersign.Receipt, error) {
 		}
 		cases[i] = countersign.CaseEntry{Role: e.Role, Index: e.Index, Leaf: leaf, Openings: openings}
 		r.Entries[i] = countersign.ReceiptEntry{Role: e.Role, Leaf: string(e.Leaf), Openings: openings, Proof: FormatProof(e.Index, path, in.Checkpoint)}
-		if s := leaf.Facts["status"]; s != "" && e.Role != countersign.RoleEnrolment && e.Role != countersign.RolePolicy {
-			r.Status = countersign.Status(s) // of the last that changed it
+		if e.Role != countersign.RoleEnrolment && e.Role != countersign.RolePolicy {
+			r.Status = countersign.Status(leaf.Facts["status"]) // of the last that changed it
+			r.Founding = r.Founding || leaf.Facts["founding"] == "true"
 		}
-		r.Founding = r.Founding || leaf.Facts["founding"] == "true"
 	}
 	r.Org, r.Request = cases[0].Leaf.Org, cases[0].Leaf.Subject
 	r.Summary = countersign.Summary(cases)
