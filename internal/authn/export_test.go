@@ -1,5 +1,11 @@
 package authn
 
+import (
+	"time"
+
+	"github.com/go-webauthn/webauthn/protocol"
+)
+
 // VerifyRegistrationOf verifies against a challenge that the standard's vectors fix.
 func (rp *RelyingParty) VerifyRegistrationOf(in Registration, sum [32]byte) (Passkey, error) {
 	return rp.verifyRegistration(in, sum)
@@ -18,3 +24,13 @@ func ProofOf(f PasskeyFacts, act TakenChallenge) *PasskeyProof {
 
 // SubjectPublicKeyInfo is the conversion of COSE keys.
 var SubjectPublicKeyInfo = subjectPublicKeyInfo
+
+// AttestedBy follows an attestation's certificates to a configured root.
+func (rp *RelyingParty) AttestedBy(a *protocol.AttestationObject, now time.Time) string {
+	return rp.attestedBy(a, now)
+}
+
+// CodeProofOf makes a proof for tables over all combinations.
+func CodeProofOf(authenticator, person string, step int64, at time.Time) *CodeProof {
+	return &CodeProof{authenticator, person, step, at}
+}

@@ -157,6 +157,31 @@ func TestSpecificationVectors(t *testing.T) {
 	}
 }
 
+// The chains of the standard's vectors lead to their root, that of the TPM with its
+// critical name too; without the root, or long after, they lead nowhere.
+func TestAttestationChains(t *testing.T) {
+	root, vectors := specification(t)
+	with := relyingParty(t, func(c *authn.RelyingPartyConfig) { c.Roots = []*x509.Certificate{root} })
+	for name, v := range vectors {
+		r := protocol.AuthenticatorAttestationResponse{AttestationObject: v[0].attestation}
+		r.ClientDataJSON = v[0].clientData
+		p, err := r.Parse()
+		if err != nil {
+			t.Fatal(err)
+		}
+		chained := strings.HasPrefix(name, "packed-") && name != "packed-self-es256" || slices.Contains([]string{"tpm-es256", "android-key-es256", "apple-es256", "fido-u2f-es256"}, name)
+		if got := with.AttestedBy(&p.AttestationObject, now); (got != "") != chained {
+			t.Errorf("%s: attested by %q", name, got)
+		}
+		if got := relyingParty(t).AttestedBy(&p.AttestationObject, now); got != "" {
+			t.Errorf("%s: without a root attested by %q", name, got)
+		}
+		if got := with.AttestedBy(&p.AttestationObject, now.AddDate(2000, 0, 0)); got != "" {
+			t.Errorf("%s: after its certificates attested by %q", name, got)
+		}
+	}
+}
+
 func expectedRefusal(clientData []byte, flags byte) error {
 	var c struct {
 		CrossOrigin bool
