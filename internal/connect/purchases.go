@@ -49,7 +49,7 @@ func purchaseOf(w *row) Purchase {
 	p := Purchase{
 		Kind:       w.kind("kind", countersign.KindInvoice),
 		ID:         w.text("id", maxID),
-		Line:       w.text("line", maxID),
+		Line:       w.text("line", maxID-20),
 		Entity:     w.text("entity", maxID),
 		VendorID:   w.text("vendor_id", maxID),
 		VendorName: w.text("vendor", maxName),
