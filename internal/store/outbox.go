@@ -62,10 +62,13 @@ func (tx *Tx) Enqueue(j Job) error {
 const published = `(outbox.entry_id = '' OR EXISTS (SELECT 1 FROM audit_entry e, log_head h
 	WHERE e.org_id = $1 AND e.id = outbox.entry_id AND h.org_id = $1 AND h.signed_size > e.seq))`
 
-const claimText = `UPDATE outbox SET run_us = $2, attempts = attempts + 1
-	WHERE org_id = $1 AND dead = 0 AND run_us <= $3 AND id IN (
+// claimText picks first and changes then: a sub-select in the UPDATE itself may be run
+// more than once, and so pick more than its limit.
+const claimText = `WITH due AS MATERIALIZED (
 		SELECT id FROM outbox WHERE org_id = $1 AND dead = 0 AND run_us <= $3 AND ` + published + `
 		ORDER BY run_us, id LIMIT $4 {{skip}})
+	UPDATE outbox SET run_us = $2, attempts = attempts + 1
+	WHERE org_id = $1 AND dead = 0 AND run_us <= $3 AND id IN (SELECT id FROM due)
 	RETURNING id, topic, subject, payload, entry_id, attempts, run_us`
 
 func scanClaim(row Scanner) (c Claim, err error) {
