@@ -236,11 +236,15 @@ func justified(r countersign.Requirement, a Act) error {
 func (s State) record(a Act) State {
 	d := s.decisionOf(a.Candidate)
 	st := a.Statement
-	d.ID, d.Act, d.Reason, d.Unexpected, d.Attestations = a.Decision, st.Act, st.Reason, a.Unexpected, st.Attestations
+	d.ID, d.Act, d.Reason, d.Unexpected, d.Attestations = a.Decision, st.Act, st.Reason, a.Unexpected, slices.Clone(st.Attestations)
 	d.Assurance, d.AuthTime, d.Authenticators = a.Proof.Assurance, a.Proof.AuthTime, slices.Clone(a.Proof.Authenticators)
 	d.Digest, d.RequirementDigest, d.PolicyDigest, d.At = st.Digest, st.RequirementDigest, st.PolicyDigest, a.Now
-	if d.Weighed != nil && !s.tighter(*d.Weighed) {
-		d.Weighed = nil
+	if w := d.Weighed; w != nil {
+		own := *w
+		d.Weighed = &own
+		if !s.tighter(own) {
+			d.Weighed = nil
+		}
 	}
 	s = s.clone()
 	s.Decisions = append(s.Decisions, d)

@@ -37,7 +37,7 @@ func (g Delegator) covers(s State, p Person, now time.Time) error {
 	case !now.Before(d.Ends):
 		return fmt.Errorf("the delegation from %s ended on %s", g.Person.Name, stamp(d.Ends))
 	case len(d.Kinds) > 0 && !slices.Contains(d.Kinds, s.Kind):
-		return fmt.Errorf("the delegation from %s does not cover a %s", g.Person.Name, s.Kind)
+		return fmt.Errorf("the delegation from %s does not cover the kind %s", g.Person.Name, s.Kind)
 	}
 	return nil
 }

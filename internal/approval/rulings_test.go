@@ -292,6 +292,7 @@ func TestRuling18MaxAge(t *testing.T) {
 		want countersign.Code
 	}{
 		"fresh":                {countersign.Requirement{Assurance: countersign.AssuranceMFA}, Proof{Assurance: countersign.AssuranceMFA, AuthTime: noon.Add(-15 * time.Minute)}, ""},
+		"ruling 38: one act":   {countersign.Requirement{Assurance: countersign.AssuranceMFA, NoVouching: true}, Proof{Assurance: countersign.AssuranceMFA, AuthTime: noon, Authenticators: []string{"fac_pw", "fac_totp"}}, ""},
 		"default over":         {countersign.Requirement{Assurance: countersign.AssuranceMFA}, Proof{Assurance: countersign.AssuranceMFA, AuthTime: noon.Add(-15*time.Minute - time.Microsecond)}, countersign.CodeUnauthenticated},
 		"set":                  {countersign.Requirement{Assurance: countersign.AssuranceMFA, MaxAge: 60}, Proof{Assurance: countersign.AssuranceMFA, AuthTime: noon.Add(-61 * time.Second)}, countersign.CodeUnauthenticated},
 		"longer":               {countersign.Requirement{Assurance: countersign.AssuranceMFA, MaxAge: 3600}, Proof{Assurance: countersign.AssuranceMFA, AuthTime: noon.Add(-time.Hour)}, ""},
@@ -324,7 +325,7 @@ func TestRuling20Delegation(t *testing.T) {
 		"not yet":          {func(d *Delegation, _, _ *Person) { d.Starts = soon.Add(1) }, "starts on"},
 		"over":             {func(d *Delegation, _, _ *Person) { d.Ends = soon }, "ended on"},
 		"never ends":       {func(d *Delegation, _, _ *Person) { d.Ends = time.Time{} }, "ended on"},
-		"other kind":       {func(d *Delegation, _, _ *Person) { d.Kinds = []string{countersign.KindPayment} }, "does not cover a invoice"},
+		"other kind":       {func(d *Delegation, _, _ *Person) { d.Kinds = []string{countersign.KindPayment} }, "does not cover the kind invoice"},
 		"its limit":        {func(d *Delegation, _, _ *Person) { d.Limit = eur("11999.99") }, "over the limit of Ann's delegation"},
 		"other currency":   {func(d *Delegation, _, _ *Person) { d.Limit = &countersign.Amount{Value: "20000.00", Currency: "USD"} }, "cannot be compared"},
 		"giver's limit":    {func(_ *Delegation, a, _ *Person) { a.Limit = eur("1.00") }, "over the limit of Ann"},

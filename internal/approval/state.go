@@ -14,8 +14,9 @@ const (
 	DefaultMaxAge        = 15 * time.Minute    // of the oldest factor counted, above assurance "session"
 )
 
-// State is all that the machine knows of one approval. Every slice in it is owned
-// by the state: verbs copy before they change. Times are UTC.
+// State is all that the machine knows of one approval. Verbs copy before they
+// change, so that the state they were given stays what it was. It is stored as the
+// JSON of encoding/json. Times are UTC.
 type State struct {
 	ID     string             `json:"id"`     // req_…
 	Org    string             `json:"org"`    // org_…
