@@ -26,9 +26,9 @@ import (
 // is. Errors about the file as a whole wrap [ErrFile]. The report is valid in each
 // case, as far as the reading came.
 func ReadPurchases(r io.Reader, m Mapping, o Options, fn func(Purchase) error) (Report, error) {
-	t := target{fields: purchaseFields, required: [][]string{{"amount"}, {"date"}, {"currency"}, {"vendor_id", "vendor"}}}
 	tl := newTally()
-	return eachRow(r, m, o, t, tl, func(w *row) error {
+	f := &reading{fields: purchaseFields, required: [][]string{{"amount"}, {"date"}, {"currency"}, {"vendor_id", "vendor"}}, mapping: m, options: o, tally: tl}
+	return f.each(r, func(w *row) error {
 		p := purchaseOf(w)
 		if w.bad != nil {
 			return nil

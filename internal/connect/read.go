@@ -4,14 +4,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 )
 
-// target is what one reader makes of rows.
-type target struct {
-	fields []field
-	// required holds alternatives: of each list one field must have a column.
-	required [][]string
+// reading is one file being read.
+type reading struct {
+	fields   []field    // that the reader knows
+	required [][]string // alternatives: of each list one field must have a column
+	mapping  Mapping
+	options  Options
+	tally    *tally
+	columns  map[string]column // bound once the header has been read
 }
 
 // row gives access to the values of one row by field. The first fault is kept.
@@ -54,48 +58,51 @@ func (r *row) need(name string, most int) string {
 	return s
 }
 
-// eachRow reads the header, binds the columns and calls fn for every row that has
-// the right number of them. fn reports a bad row in row.bad.
-func eachRow(in io.Reader, m Mapping, o Options, t target, tl *tally, fn func(*row) error) (Report, error) {
-	if err := o.check(); err != nil {
-		return tl.report, err
+// each reads the header, binds the columns and calls fn for every row that has the
+// right number of them. fn reports a bad row in row.bad.
+func (f *reading) each(in io.Reader, fn func(*row) error) (Report, error) {
+	if err := f.options.check(); err != nil {
+		return f.tally.report, err
 	}
-	s, err := newScanner(in, o)
+	s, err := newScanner(in, f.options)
 	if err != nil {
-		return tl.report, err
+		return f.tally.report, err
 	}
-	columns, err := readHeader(s, m, o, t, tl)
-	if err != nil {
-		return tl.finish(s), err
+	if err := f.header(s); err != nil {
+		return f.tally.finish(s), err
+	}
+	err = f.rows(s, fn)
+	return f.tally.finish(s), err
+}
+
+func (f *reading) rows(s *scanner, fn func(*row) error) error {
+	progress := f.options.Progress
+	if progress == nil {
+		progress = func(_, _ int64) error { return nil }
 	}
 	next := int64(progressEvery)
 	for {
 		rec, err := s.next()
 		if errors.Is(err, io.EOF) {
-			break
+			return progress(s.bytes, s.lines)
 		}
 		if err != nil {
-			return tl.finish(s), err
+			return err
 		}
-		if err := oneRow(rec, columns, &o, tl, fn); err != nil {
-			return tl.finish(s), err
+		if err := f.row(rec, fn); err != nil {
+			return err
 		}
-		if o.Progress != nil && s.lines >= next {
+		if s.lines >= next {
 			next = s.lines + progressEvery
-			if err := o.Progress(s.bytes, s.lines); err != nil {
-				return tl.finish(s), err
+			if err := progress(s.bytes, s.lines); err != nil {
+				return err
 			}
 		}
 	}
-	if o.Progress != nil {
-		if err := o.Progress(s.bytes, s.lines); err != nil {
-			return tl.finish(s), err
-		}
-	}
-	return tl.finish(s), nil
 }
 
-func oneRow(rec record, columns map[string]column, o *Options, tl *tally, fn func(*row) error) error {
+func (f *reading) row(rec record, fn func(*row) error) error {
+	tl := f.tally
 	if rec.bad != nil {
 		tl.bad(*rec.bad)
 		return nil
@@ -104,7 +111,7 @@ func oneRow(rec record, columns map[string]column, o *Options, tl *tally, fn fun
 		tl.report.BlankLines += int64(rec.lines)
 		return nil
 	}
-	r := &row{record: rec, columns: columns, options: o}
+	r := &row{record: rec, columns: f.columns, options: &f.options}
 	if err := fn(r); err != nil {
 		return err
 	}
@@ -134,48 +141,44 @@ func (o Options) check() error {
 	return nil
 }
 
-// readHeader finds the delimiter and the header, and binds the columns.
-func readHeader(s *scanner, m Mapping, o Options, t target, tl *tally) (map[string]column, error) {
-	if err := s.findDelimiter(o, &tl.report); err != nil {
-		return nil, err
+// header finds the delimiter and the header, and binds the columns.
+func (f *reading) header(s *scanner) error {
+	report := &f.tally.report
+	if err := s.findDelimiter(f.options, report); err != nil {
+		return err
 	}
-	tl.report.Delimiter = string(rune(s.delimiter))
+	report.Delimiter = string(rune(s.delimiter))
 	rec, err := s.next()
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrFile, err)
+		return fmt.Errorf("%w: %w", ErrFile, err)
 	}
 	if rec.bad != nil {
-		return nil, fmt.Errorf("%w: the header cannot be read: %s", ErrFile, rec.bad)
+		return fmt.Errorf("%w: the header cannot be read: %s", ErrFile, rec.bad)
 	}
-	tl.report.HeaderLines += int64(rec.lines)
+	report.HeaderLines += int64(rec.lines)
 	header := rec.fields
 	for i, h := range header {
 		header[i] = strings.TrimSpace(h)
 	}
 	s.columns = len(header)
-	columns, ignored, err := bind(t.fields, m, header, o)
-	if err != nil {
-		return nil, err
+	if f.columns, report.Ignored, err = bind(f.fields, f.mapping, header, f.options); err != nil {
+		return err
 	}
-	for _, alternatives := range t.required {
-		found := false
-		for _, name := range alternatives {
-			found = found || columns[name].bound
-		}
-		if !found {
-			return nil, fmt.Errorf("%w: no column for %s: the header has %s; name one in the mapping, as %s=Header", ErrFile, strings.Join(alternatives, " or "), clipList(header), alternatives[0])
+	for _, alternatives := range f.required {
+		if !slices.ContainsFunc(alternatives, func(name string) bool { return f.columns[name].bound }) {
+			return fmt.Errorf("%w: no column for %s: the header has %s; name one in the mapping, as %s=Header",
+				ErrFile, strings.Join(alternatives, " or "), clipList(header), alternatives[0])
 		}
 	}
-	for name, c := range columns {
+	for name, c := range f.columns {
 		switch {
 		case c.index >= 0:
-			tl.report.Columns[name] = clip(c.header)
+			report.Columns[name] = clip(c.header)
 		case c.constant != "":
-			tl.report.Columns[name] = ":=" + clip(c.constant)
+			report.Columns[name] = ":=" + clip(c.constant)
 		}
 	}
-	tl.report.Ignored = ignored
-	return columns, nil
+	return nil
 }
 
 // findDelimiter looks at the first line that is not blank: "sep=;" as spreadsheets

@@ -14,10 +14,10 @@ import (
 //
 // Errors are those of [ReadPurchases].
 func ReadVendors(r io.Reader, m Mapping, o Options, fn func(Vendor) error) (Report, error) {
-	t := target{fields: vendorFields, required: [][]string{{"name"}}}
 	tl := newTally()
+	f := &reading{fields: vendorFields, required: [][]string{{"name"}}, mapping: m, options: o, tally: tl}
 	seen := map[string]uint64{}
-	return eachRow(r, m, o, t, tl, func(w *row) error {
+	return f.each(r, func(w *row) error {
 		v := vendorOf(w)
 		if w.bad != nil {
 			return nil
@@ -76,10 +76,10 @@ func vendorOf(w *row) Vendor {
 //
 // Errors are those of [ReadPurchases].
 func ReadPeople(r io.Reader, m Mapping, o Options, fn func(Person) error) (Report, error) {
-	t := target{fields: peopleFields, required: [][]string{{"subject"}, {"name"}}}
 	tl := newTally()
+	f := &reading{fields: peopleFields, required: [][]string{{"subject"}, {"name"}}, mapping: m, options: o, tally: tl}
 	seen := map[string]uint64{}
-	return eachRow(r, m, o, t, tl, func(w *row) error {
+	return f.each(r, func(w *row) error {
 		p := personOf(w)
 		if w.bad != nil {
 			return nil

@@ -6,6 +6,7 @@ package demo
 
 import (
 	"cmp"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -61,7 +62,7 @@ type Ref struct{ Kind, ID string }
 // Fraud is something in the year that should have been caught.
 type Fraud struct {
 	Label       string // one of the Fraud constants
-	Purchases   []Ref  // by day
+	Purchases   []Ref  // by kind, then number
 	Explanation string // what happened, in sentences
 }
 
@@ -92,10 +93,9 @@ const (
 func Generate(seed uint64, until time.Time) Company {
 	until = time.Date(until.Year(), until.Month(), until.Day(), 0, 0, 0, 0, time.UTC)
 	g := &generator{
-		Rand:   rand.New(rand.NewPCG(seed, 0x636f756e746572)),
-		until:  until,
-		from:   until.AddDate(0, 0, -yearDays),
-		number: map[string]int{},
+		Rand:  rand.New(rand.NewPCG(seed, 0x636f756e746572)),
+		until: until,
+		from:  until.AddDate(0, 0, -yearDays),
 	}
 	g.people = people()
 	g.makeRates()
@@ -118,13 +118,33 @@ type generator struct {
 	changes   []BankChange
 	purchases []connect.Purchase
 	frauds    []Fraud
-	number    map[string]int // the last number given, by prefix and year
+}
+
+// numberPurchases orders the year and gives documents their numbers, which rise
+// with the days as those of a real system do. Until now they had provisional ones.
+func (g *generator) numberPurchases() {
+	slices.SortStableFunc(g.purchases, func(a, b connect.Purchase) int {
+		return cmp.Or(a.Date.Compare(b.Date), cmp.Compare(a.Kind, b.Kind))
+	})
+	last, final := map[string]int{}, map[Ref]string{}
+	for i := range g.purchases {
+		p := &g.purchases[i]
+		prefix := fmt.Sprintf("%s-%d", prefixes[p.Kind], p.Date.Year())
+		last[prefix]++
+		id := fmt.Sprintf("%s-%05d", prefix, last[prefix])
+		final[Ref{p.Kind, p.ID}] = id
+		p.ID = id
+	}
+	for _, f := range g.frauds {
+		for i, r := range f.Purchases {
+			f.Purchases[i].ID = final[r]
+		}
+		slices.SortFunc(f.Purchases, func(a, b Ref) int { return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.ID, b.ID)) })
+	}
 }
 
 func (g *generator) company() Company {
-	slices.SortStableFunc(g.purchases, func(a, b connect.Purchase) int {
-		return cmp.Or(a.Date.Compare(b.Date), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.ID, b.ID))
-	})
+	g.numberPurchases()
 	slices.SortStableFunc(g.changes, func(a, b BankChange) int { return a.Day.Compare(b.Day) })
 	c := Company{
 		Name: companyName, Entity: entity, Currency: homeCurrency, Source: source, Until: g.until,

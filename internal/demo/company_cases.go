@@ -81,7 +81,7 @@ func (m *caseMaker) bankChange() []Case {
 	change.Payee.Account = &forged
 	change.Changes = []countersign.Change{
 		{Field: "account", From: old.Value, To: forged.Value},
-		{Field: "email", From: m.company.Vendor(VendorFilm).Email, To: "accounts@lipovkaflie.example"},
+		{Field: "email", From: m.company.Vendor(VendorFilm).Email, To: "accounts@lipovkafliesro-cz.example"},
 	}
 	toNew := m.document(countersign.KindPayment, VendorFilm, payables, "14280.00")
 	toNew.Subject = "Film delivery, last month: to the new account, today"
@@ -121,11 +121,11 @@ func (m *caseMaker) split() []Case {
 }
 
 func (m *caseMaker) agent() Case {
-	d := m.document(countersign.KindPurchaseOrder, VendorHosting, buyer, "31500.00")
+	d := m.document(countersign.KindPurchaseOrder, VendorHosting, buyer, "2860.00")
 	d.Requester = &countersign.Party{Type: "service", ID: agent, Name: "Sourcing agent", Owner: buyer}
-	d.Subject = "Reserved hosting capacity for twelve months"
+	d.Subject = "Hosting capacity for the order portal, next month"
 	return Case{Name: "agent-order", Story: "agent", Title: "An agent buys by itself", Outcome: countersign.OutcomeStepUp,
-		Expect:   fmt.Sprintf("A person must decide: neither the agent nor %s, who answers for it, can be that person.", m.name(buyer)),
+		Expect:   fmt.Sprintf("A person's order of this size would pass, an agent's does not: a person must decide, and %s, who answers for the agent, cannot be that person.", m.name(buyer)),
 		Document: d, Requester: buyer, Approver: headMaking, Channel: "agent"}
 }
 

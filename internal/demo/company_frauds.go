@@ -126,10 +126,18 @@ func (g *generator) known(categories ...string) *vendor {
 			found = append(found, v)
 		}
 	}
-	if len(found) == 0 { // a seed without one: any old vendor does
-		return g.vendors[3]
+	if len(found) == 0 { // a seed without one: any trade does
+		return g.known(tradeNames()...)
 	}
 	return pick(g, found)
+}
+
+func tradeNames() []string {
+	var names []string
+	for _, t := range trades {
+		names = append(names, t.category)
+	}
+	return names
 }
 
 // dayBack is a working day that many days before the end of the year, or a few
@@ -139,7 +147,7 @@ func (g *generator) dayBack(least, most int) time.Time {
 }
 
 func (g *generator) splitFraud() {
-	v := g.known("IT Equipment", "Facilities", "Office Supplies")
+	v := g.known("IT Equipment", "Facilities")
 	const part = 9450
 	monday := next(g.dayBack(90, 200), time.Monday)
 	var refs []Ref

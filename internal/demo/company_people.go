@@ -1,6 +1,8 @@
 package demo
 
 import (
+	"slices"
+
 	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/connect"
 )
@@ -61,7 +63,7 @@ func (p Person) as(title, department, manager string) Person {
 
 // in sets groups, and the limit in whole euros; 0 is no limit of their own.
 func (p Person) in(limit int64, groups ...string) Person {
-	p.Groups = groups
+	p.Groups = slices.Sorted(slices.Values(groups))
 	if limit > 0 {
 		p.Limit = &countersign.Amount{Value: countersign.FormatMinor(limit*100, homeCurrency), Currency: homeCurrency}
 	}

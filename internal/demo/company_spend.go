@@ -240,18 +240,20 @@ func (g *generator) departmentOf(v *vendor) string {
 
 var prefixes = map[string]string{countersign.KindInvoice: "INV", countersign.KindPurchaseOrder: "PO", countersign.KindPayment: "PAY"}
 
-// record writes one purchase and returns its name. It is approved within some
-// working hours, unless that would be after the year.
+// record writes one purchase and returns its provisional name. It is approved
+// within some working hours, unless that would be after the year.
 func (g *generator) record(d deal, kind string, day time.Time, amount countersign.Amount, approver string) Ref {
-	prefix := fmt.Sprintf("%s-%d", prefixes[kind], day.Year())
-	g.number[prefix]++
 	v := d.vendor
 	p := connect.Purchase{
-		Kind: kind, ID: fmt.Sprintf("%s-%05d", prefix, g.number[prefix]), Entity: entity,
+		Kind: kind, ID: fmt.Sprint(len(g.purchases)), Entity: entity,
 		VendorID: v.ID, VendorName: v.Name, Department: g.departmentOf(v), Category: v.Category,
 		Amount: amount, Date: day, Requester: d.requester, Approver: approver,
 	}
-	if at := day.AddDate(0, 0, g.IntN(3)).Add(time.Duration(8*60+g.IntN(9*60)) * time.Minute); at.Before(g.until) {
+	decided := day.AddDate(0, 0, g.IntN(3))
+	if w := decided.Weekday(); w == time.Saturday || w == time.Sunday {
+		decided = next(decided, time.Monday)
+	}
+	if at := decided.Add(time.Duration(8*60+g.IntN(9*60)) * time.Minute); at.Before(g.until) {
 		p.ApprovedAt = at
 	}
 	if kind == countersign.KindPayment || kind == countersign.KindInvoice {

@@ -129,6 +129,8 @@ func checkPurchases(t *testing.T, c Company) {
 			t.Errorf("nobody: %+v", p)
 		case minor < 0 && p.Kind != countersign.KindInvoice:
 			t.Errorf("a credit that is not an invoice: %+v", p)
+		case p.ApprovedAt.Weekday() == time.Sunday && !p.ApprovedAt.IsZero():
+			t.Errorf("approved on a Sunday: %+v", p)
 		case i > 0 && p.Date.Before(c.Purchases[i-1].Date):
 			t.Errorf("not in order: %+v", p)
 		}
