@@ -519,3 +519,10 @@ func TestRelyingPartyConfig(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func base64Of(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
+
+func bytesOf(s string) []byte {
+	b, _ := base64.RawURLEncoding.DecodeString(s)
+	return b
+}
