@@ -7,7 +7,7 @@ import "embed"
 // Files are the policies, their tests (NAME_test.yaml) and the JSON Schema of the
 // policy file (policy.schema.json).
 //
-//go:embed *.yaml
+//go:embed *.yaml *.json
 var Files embed.FS
 
 // Procurement is the procurement pack: its file name in [Files].

@@ -23,6 +23,7 @@ const (
 	amount               // 30000, 30000.50, "10000.00 USD" or the name of a constant
 	constant             // any scalar
 	either               // one of several shapes, told apart by YAML's kind of node
+	free                 // whatever is there; read by somebody else
 )
 
 // shape describes the policy file. It is used twice: to check a text strictly,

@@ -131,6 +131,8 @@ func (d *document) check(n *yaml.Node, s *shape, what string) bool {
 			ok = d.check(c, s.item, what) && ok
 		}
 		return ok
+	case free:
+		return true
 	case either:
 		for _, v := range s.variants {
 			if v.kind() == n.Kind {
