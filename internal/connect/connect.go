@@ -8,8 +8,9 @@
 // broken line never takes a good one with it. Nothing is rounded and nothing is
 // guessed where two readings are possible.
 //
-// Memory grows by some 50 bytes for each row with a distinct key, which is what it
-// takes to recognise rows that come twice, and by the names of distinct vendors.
+// Memory grows with the number of distinct rows, by two 64-bit sums for each, which
+// is what it takes to recognise rows that come twice, and with the names of
+// distinct vendors; nothing else of the file is kept.
 package connect
 
 import (

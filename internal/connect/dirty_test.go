@@ -137,6 +137,12 @@ func TestOpenQuoteTakesOneLineOnly(t *testing.T) {
 	equal(t, "bad", r.BadLines, 1)
 	equal(t, "line", r.Bad[0].Line, 2)
 
+	// Far below stands what would close it; a value over a hundred lines is none.
+	plain := strings.Repeat("2,A,1.00,EUR,2025-01-02\n", 100)
+	kept, r = purchases(t, "id,vendor,amount,currency,date\n1,\"open\n"+plain+"\",1.00,EUR,2025-01-02\n", "", connect.Options{})
+	equal(t, "kept between", len(kept), 100)
+	equal(t, "bad around", r.BadLines, 2)
+
 	kept, r = purchases(t, "id,vendor,amount,currency,date\n1,A,1.00,EUR,2025-01-02\n2,\"open,1.00,EUR,2025-01-02", "", connect.Options{})
 	equal(t, "kept before the end", len(kept), 1)
 	equal(t, "bad at the end", r.Bad[0].Reason, connect.ReasonQuote)

@@ -7,59 +7,62 @@ import (
 	"github.com/countersign/countersign"
 )
 
+var comma = Options{DecimalComma: true, Thousands: "."}
+
+var amounts = []struct {
+	text, currency, want, reason string
+	o                            Options
+}{
+	{"900", "EUR", "900.00", "", Options{}},
+	{"900.5", "EUR", "900.50", "", Options{}},
+	{"900.5000", "EUR", "900.50", "", Options{}}, // zeros are no decimals lost
+	{"900.501", "EUR", "", ReasonPrecision, Options{}},
+	{"900.00", "JPY", "900", "", Options{}},
+	{"900.50", "JPY", "", ReasonPrecision, Options{}},
+	{"0.9", "KWD", "0.900", "", Options{}},
+	{"007.10", "EUR", "7.10", "", Options{}},
+	{"-0.00", "EUR", "0.00", "", Options{}},
+	{"-5", "EUR", "-5.00", "", Options{}},
+	{"5-", "EUR", "-5.00", "", Options{}},
+	{"(5.25)", "EUR", "-5.25", "", Options{}},
+	{"5.25 CR", "EUR", "-5.25", "", Options{}},
+	{"5.25DR", "EUR", "5.25", "", Options{}},
+	{"\u22125", "EUR", "-5.00", "", Options{}},
+	{"+5", "EUR", "5.00", "", Options{}},
+	{"--5", "EUR", "", ReasonAmount, Options{}},
+	{"(-5)", "EUR", "", ReasonAmount, Options{}},
+	{"-5-", "EUR", "", ReasonAmount, Options{}},
+	{"£1,054.11", "GBP", "1054.11", "", Options{Thousands: ","}},
+	{"-£1,054.11", "GBP", "-1054.11", "", Options{Thousands: ","}},
+	{"£-1,054.11", "GBP", "-1054.11", "", Options{Thousands: ","}},
+	{"£5", "EUR", "", ReasonCurrency, Options{}},
+	{"EUR 5", "EUR", "5.00", "", Options{}},
+	{"5 EUR", "EUR", "5.00", "", Options{}},
+	{"5 USD", "EUR", "", ReasonAmount, Options{}},
+	{"1,054.11", "EUR", "", ReasonAmount, Options{}},
+	{"1.054,11", "EUR", "1054.11", "", comma},
+	{"1,50", "EUR", "1.50", "", comma},
+	{"1.50", "EUR", "", ReasonAmount, comma},
+	{"1,50", "EUR", "", ReasonAmount, Options{Thousands: ","}}, // never 150
+	{"1,,000", "EUR", "", ReasonAmount, Options{Thousands: ","}},
+	{",100", "EUR", "", ReasonAmount, Options{Thousands: ","}},
+	{"1000,000", "EUR", "", ReasonAmount, Options{Thousands: ","}},
+	{"12 345,60", "EUR", "12345.60", "", Options{DecimalComma: true, Thousands: " "}},
+	{"12\u202F345,60", "EUR", "12345.60", "", Options{DecimalComma: true, Thousands: " "}},
+	{"12’345.60", "CHF", "12345.60", "", Options{Thousands: "'"}},
+	{"1e5", "EUR", "", ReasonAmount, Options{}},
+	{"NaN", "EUR", "", ReasonAmount, Options{}},
+	{".5", "EUR", "", ReasonAmount, Options{}},
+	{"5.", "EUR", "", ReasonAmount, Options{}},
+	{"", "EUR", "", ReasonAmount, Options{}},
+	{"٣", "EUR", "", ReasonAmount, Options{}}, // digits, but not ours
+	{"92233720368547758.07", "EUR", "92233720368547758.07", "", Options{}},
+	{"92233720368547758.08", "EUR", "", ReasonOverflow, Options{}},
+	{"5", "XXX", "", ReasonCurrency, Options{}},
+}
+
 func TestParseAmount(t *testing.T) {
-	comma := Options{DecimalComma: true, Thousands: "."}
-	for _, c := range []struct {
-		text, currency, want, reason string
-		o                            Options
-	}{
-		{"900", "EUR", "900.00", "", Options{}},
-		{"900.5", "EUR", "900.50", "", Options{}},
-		{"900.5000", "EUR", "900.50", "", Options{}}, // zeros are no decimals lost
-		{"900.501", "EUR", "", ReasonPrecision, Options{}},
-		{"900.00", "JPY", "900", "", Options{}},
-		{"900.50", "JPY", "", ReasonPrecision, Options{}},
-		{"0.9", "KWD", "0.900", "", Options{}},
-		{"007.10", "EUR", "7.10", "", Options{}},
-		{"-0.00", "EUR", "0.00", "", Options{}},
-		{"-5", "EUR", "-5.00", "", Options{}},
-		{"5-", "EUR", "-5.00", "", Options{}},
-		{"(5.25)", "EUR", "-5.25", "", Options{}},
-		{"5.25 CR", "EUR", "-5.25", "", Options{}},
-		{"5.25DR", "EUR", "5.25", "", Options{}},
-		{"\u22125", "EUR", "-5.00", "", Options{}},
-		{"+5", "EUR", "5.00", "", Options{}},
-		{"--5", "EUR", "", ReasonAmount, Options{}},
-		{"(-5)", "EUR", "", ReasonAmount, Options{}},
-		{"-5-", "EUR", "", ReasonAmount, Options{}},
-		{"£1,054.11", "GBP", "1054.11", "", Options{Thousands: ","}},
-		{"-£1,054.11", "GBP", "-1054.11", "", Options{Thousands: ","}},
-		{"£-1,054.11", "GBP", "-1054.11", "", Options{Thousands: ","}},
-		{"£5", "EUR", "", ReasonCurrency, Options{}},
-		{"EUR 5", "EUR", "5.00", "", Options{}},
-		{"5 EUR", "EUR", "5.00", "", Options{}},
-		{"5 USD", "EUR", "", ReasonAmount, Options{}},
-		{"1,054.11", "EUR", "", ReasonAmount, Options{}},
-		{"1.054,11", "EUR", "1054.11", "", comma},
-		{"1,50", "EUR", "1.50", "", comma},
-		{"1.50", "EUR", "", ReasonAmount, comma},
-		{"1,50", "EUR", "", ReasonAmount, Options{Thousands: ","}}, // never 150
-		{"1,,000", "EUR", "", ReasonAmount, Options{Thousands: ","}},
-		{",100", "EUR", "", ReasonAmount, Options{Thousands: ","}},
-		{"1000,000", "EUR", "", ReasonAmount, Options{Thousands: ","}},
-		{"12 345,60", "EUR", "12345.60", "", Options{DecimalComma: true, Thousands: " "}},
-		{"12\u202F345,60", "EUR", "12345.60", "", Options{DecimalComma: true, Thousands: " "}},
-		{"12’345.60", "CHF", "12345.60", "", Options{Thousands: "'"}},
-		{"1e5", "EUR", "", ReasonAmount, Options{}},
-		{"NaN", "EUR", "", ReasonAmount, Options{}},
-		{".5", "EUR", "", ReasonAmount, Options{}},
-		{"5.", "EUR", "", ReasonAmount, Options{}},
-		{"", "EUR", "", ReasonAmount, Options{}},
-		{"٣", "EUR", "", ReasonAmount, Options{}}, // digits, but not ours
-		{"92233720368547758.07", "EUR", "92233720368547758.07", "", Options{}},
-		{"92233720368547758.08", "EUR", "", ReasonOverflow, Options{}},
-		{"5", "XXX", "", ReasonCurrency, Options{}},
-	} {
+	for _, c := range amounts {
 		value, f := parseAmount(c.text, c.currency, c.o)
 		reason := ""
 		if f != nil {
