@@ -166,11 +166,11 @@ func (x *exportVerifier) checkpoint() error {
 func (x *exportVerifier) batch(from int64) error {
 	number := from / TileWidth
 	n := int(min(TileWidth, x.report.Checkpoint.Size-from))
-	leaves, err := x.leaves(number, n)
+	leaves, torn, err := x.leaves(number, n)
 	if err != nil {
 		return err
 	}
-	if err := x.appendLeaves(from, leaves, n); err != nil {
+	if err := x.appendLeaves(from, leaves, n, torn); err != nil {
 		return err
 	}
 	openings, err := x.openings(number)
@@ -190,26 +190,24 @@ func (x *exportVerifier) batch(from int64) error {
 	return nil
 }
 
-func (x *exportVerifier) leaves(number int64, n int) ([][]byte, error) {
-	from := number * TileWidth
+// leaves reads a tile of entries. Where it is torn it returns what can be read, so
+// that the first entry that differs can be named.
+func (x *exportVerifier) leaves(number int64, n int) (leaves [][]byte, torn, err error) {
 	data, err := x.read(entriesPath(number, n))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, &ExportError{ExportContiguity, from, fmt.Sprintf("%s is missing", entriesPath(number, n))}
+		return nil, nil, &ExportError{ExportContiguity, number * TileWidth, fmt.Sprintf("%s is missing", entriesPath(number, n))}
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	leaves, err := ParseBundle(data)
-	if err != nil {
-		return nil, &ExportError{ExportContiguity, from + int64(len(leaves)), err.Error()}
-	}
-	return leaves, nil
+	leaves, torn = ParseBundle(data)
+	return leaves, torn, nil
 }
 
-// appendLeaves puts the batch on the tree and compares each tile that is now full,
-// or the last of its level, with the one in the export. The hash of the leaf is
-// compared before its number, so that a removed entry is named itself.
-func (x *exportVerifier) appendLeaves(from int64, leaves [][]byte, want int) error {
+// appendLeaves puts the batch on the tree and compares each tile that is now full
+// with the one in the export. The hashes of the leaves are compared before their
+// number, so that a removed entry is named itself.
+func (x *exportVerifier) appendLeaves(from int64, leaves [][]byte, want int, torn error) error {
 	tile, err := x.read(tilePath(0, from/TileWidth, want))
 	if errors.Is(err, fs.ErrNotExist) || (err == nil && len(tile) != want*tlog.HashSize) {
 		return &ExportError{ExportTile, -1, fmt.Sprintf("%s is missing or has another length", tilePath(0, from/TileWidth, want))}
@@ -224,6 +222,9 @@ func (x *exportVerifier) appendLeaves(from int64, leaves [][]byte, want int) err
 			return &ExportError{ExportTile, from + int64(i), "its bytes are not those that the tree was built on: changed, removed or put in"}
 		}
 	}
+	if torn != nil {
+		return &ExportError{ExportContiguity, from + int64(len(leaves)), torn.Error()}
+	}
 	if len(leaves) != want {
 		return &ExportError{ExportContiguity, from + int64(len(leaves)), fmt.Sprintf("the entry is missing: %d entries where %d should be", len(leaves), want)}
 	}
@@ -234,18 +235,13 @@ func (x *exportVerifier) appendLeaves(from int64, leaves [][]byte, want int) err
 	x.size, x.root = a.Size, a.Root
 	for key, data := range a.Tiles {
 		x.edge.changed[key] = data
-		full := len(data) == TileBytes
-		if !full && x.size < x.report.Checkpoint.Size {
-			continue // it will grow
+		if len(data) < TileBytes {
+			continue // it may grow; what is left of them is compared in the end
 		}
-		if key.Level > 0 {
-			if err := x.compareTile(key, data); err != nil {
-				return err
-			}
+		if err := x.compareTile(key, data); err != nil {
+			return err
 		}
-		if full {
-			delete(x.edge.changed, key)
-		}
+		delete(x.edge.changed, key)
 	}
 	return nil
 }
@@ -308,6 +304,11 @@ func (x *exportVerifier) end() error {
 	if x.root != head.Root {
 		return &ExportError{ExportRoot, -1, fmt.Sprintf("the tree of these entries has the root %v, the checkpoint says %v", x.root, head.Root)}
 	}
+	for key, data := range x.edge.changed {
+		if err := x.compareTile(key, data); err != nil {
+			return err
+		}
+	}
 	x.report.Open = int64(len(x.history.open))
 	if x.opts.Earlier == nil {
 		return nil
@@ -358,9 +359,12 @@ func (x *exportVerifier) read(path string) ([]byte, error) {
 // again reads one entry that was verified before.
 func (x *exportVerifier) again(index int64) (countersign.CaseEntry, error) {
 	number := index / TileWidth
-	leaves, err := x.leaves(number, int(min(TileWidth, x.report.Checkpoint.Size-number*TileWidth)))
-	if err != nil {
+	leaves, torn, err := x.leaves(number, int(min(TileWidth, x.report.Checkpoint.Size-number*TileWidth)))
+	if err = errors.Join(err, torn); err != nil {
 		return countersign.CaseEntry{}, err
+	}
+	if index%TileWidth >= int64(len(leaves)) {
+		return countersign.CaseEntry{}, fmt.Errorf("entry %d is no longer there", index)
 	}
 	openings, err := x.openings(number)
 	if err != nil {
