@@ -40,7 +40,7 @@ type pgBackend struct {
 	texts  sync.Map // query → statement
 }
 
-func openPostgres(ctx context.Context, e *engine, cfg Config, s schema) (b *pgBackend, err error) {
+func openPostgres(ctx context.Context, e *engine, cfg Config, s schema) (*pgBackend, error) {
 	parsed, err := pgx.ParseConfig(cfg.DSN)
 	if err != nil {
 		return nil, fmt.Errorf("the connection string of the database: %w", err)
@@ -52,15 +52,11 @@ func openPostgres(ctx context.Context, e *engine, cfg Config, s schema) (b *pgBa
 	}
 	db.SetMaxOpenConns(n)
 	db.SetMaxIdleConns(n)
-	defer func() {
-		if err != nil {
-			db.Close()
-		}
-	}()
-	if err := checkDurable(ctx, db); err != nil {
-		return nil, err
+	if err = checkDurable(ctx, db); err == nil {
+		err = migratePostgres(ctx, db, s)
 	}
-	if err := migratePostgres(ctx, db, s); err != nil {
+	if err != nil {
+		db.Close()
 		return nil, err
 	}
 	return &pgBackend{engine: e, db: db}, nil

@@ -284,7 +284,7 @@ type liteBackend struct {
 	count   int
 }
 
-func openSQLite(ctx context.Context, e *engine, cfg Config, s schema) (b *liteBackend, err error) {
+func openSQLite(ctx context.Context, e *engine, cfg Config, s schema) (*liteBackend, error) {
 	if cfg.Path == "" || strings.HasPrefix(cfg.Path, ":") {
 		return nil, errors.New("an SQLite database needs the path of its file")
 	}
@@ -296,39 +296,42 @@ func openSQLite(ctx context.Context, e *engine, cfg Config, s schema) (b *liteBa
 	if err != nil {
 		return nil, fmt.Errorf("database %s: %w", path, err)
 	}
-	b = &liteBackend{engine: e, path: path, lock: lock, count: cfg.Connections}
+	b := &liteBackend{engine: e, path: path, lock: lock, count: cfg.Connections}
 	if b.count <= 0 {
 		b.count = defaultReaders
 	}
 	b.readers = make(chan *liteConn, b.count)
-	defer func() {
-		if err != nil {
-			b.closeReaders()
-			lock.release()
-		}
-	}()
-	if err := createPrivate(path); err != nil {
+	if err := b.connect(ctx, s); err != nil {
+		b.closeReaders()
+		lock.release()
 		return nil, err
 	}
-	if err := migrateSQLite(ctx, path, s); err != nil {
-		return nil, err
+	return b, nil
+}
+
+// connect migrates, and opens the connections one after the other: one that recovers
+// the write-ahead log does not make others wait, it makes them fail.
+func (b *liteBackend) connect(ctx context.Context, s schema) error {
+	if err := createPrivate(b.path); err != nil {
+		return err
 	}
-	// One after the other: a connection that recovers the write-ahead log does not
-	// make others wait, it makes them fail.
-	w, err := openLite(ctx, path, false)
+	if err := migrateSQLite(ctx, b.path, s); err != nil {
+		return err
+	}
+	w, err := openLite(ctx, b.path, false)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for range b.count {
-		r, err := openLite(ctx, path, true)
+		r, err := openLite(ctx, b.path, true)
 		if err != nil {
 			w.close()
-			return nil, err
+			return err
 		}
 		b.readers <- r
 	}
-	b.writer = startWriter(e, path, w)
-	return b, nil
+	b.writer = startWriter(b.engine, b.path, w)
+	return nil
 }
 
 // createPrivate makes the database file readable by its owner only; SQLite gives the
