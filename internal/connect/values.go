@@ -96,7 +96,8 @@ func VendorIDFromName(name string) string {
 const spaces = " \u00A0\u2009\u202F"
 
 // parseAmount reads a number in the notation of the options. Decimals beyond the
-// currency's are accepted only where they are zeros: nothing is rounded.
+// currency's are accepted only where they are zeros, so that nothing is rounded,
+// and not where they look like a group of thousands.
 func parseAmount(text, currency string, o Options) (string, *fault) {
 	exp, ok := countersign.Exponent(currency)
 	if !ok {
@@ -122,6 +123,9 @@ func parseAmount(text, currency string, o Options) (string, *fault) {
 	if surplus := len(frac) - exp; surplus > 0 {
 		if strings.Trim(frac[exp:], "0") != "" {
 			return "", faultf(ReasonPrecision, "%s has %s, this has %d: it is not rounded", currency, count(exp, "decimal"), len(frac))
+		}
+		if len(frac) == 3 && o.Thousands == "" { // 1.500 may be 1.50 or 1,500
+			return "", faultf(ReasonAmount, "%q can be read in two ways: say how thousands are grouped", clip(text))
 		}
 		frac = frac[:exp]
 	}

@@ -17,6 +17,11 @@ var amounts = []struct {
 	{"900.5", "EUR", "900.50", "", Options{}},
 	{"900.5000", "EUR", "900.50", "", Options{}}, // zeros are no decimals lost
 	{"900.501", "EUR", "", ReasonPrecision, Options{}},
+	{"1.500", "EUR", "", ReasonAmount, Options{}}, // one and a half, or fifteen hundred?
+	{"1.500", "EUR", "1.50", "", Options{Thousands: ","}},
+	{"1,500", "EUR", "", ReasonAmount, Options{DecimalComma: true}},
+	{"1.000", "JPY", "", ReasonAmount, Options{}},
+	{"1.500", "KWD", "1.500", "", Options{}},
 	{"900.00", "JPY", "900", "", Options{}},
 	{"900.50", "JPY", "", ReasonPrecision, Options{}},
 	{"0.9", "KWD", "0.900", "", Options{}},
