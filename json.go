@@ -69,7 +69,7 @@ func (e *SyntaxError) Error() string {
 // surrogates, no number outside a double, nothing after the value, at most 64
 // levels deep. encoding/json alone accepts most of these.
 func ParseJSON(data []byte) (*Node, error) {
-	p := &parser{data: data}
+	p := &parser{data: string(data)}
 	if !utf8.Valid(data) {
 		for i := 0; i < len(data); {
 			r, n := utf8.DecodeRune(data[i:])
@@ -91,9 +91,22 @@ func ParseJSON(data []byte) (*Node, error) {
 	return n, nil
 }
 
+// parser holds the text as a string, so that values without escapes are parts of
+// it, and makes nodes in slabs: both keep the log's many small texts cheap.
 type parser struct {
-	data []byte
+	data string
 	at   int
+	slab []Node
+}
+
+func (p *parser) node() *Node {
+	if len(p.slab) == 0 {
+		p.slab = make([]Node, 8+min(len(p.data)/64, 120))
+	}
+	n := &p.slab[0]
+	p.slab = p.slab[1:]
+	n.start = p.at
+	return n
 }
 
 func (p *parser) fail(at int, format string, args ...any) error {
@@ -124,7 +137,7 @@ func (p *parser) value(depth int) (*Node, error) {
 	if p.at >= len(p.data) {
 		return nil, p.fail(p.at, "the text ends where a value should stand")
 	}
-	n := &Node{start: p.at}
+	n := p.node()
 	var err error
 	switch c := p.data[p.at]; {
 	case c == '{':
@@ -148,7 +161,7 @@ func (p *parser) literal(n *Node) error {
 		text string
 		kind kind
 	}{{"true", kindBool}, {"false", kindBool}, {"null", kindNull}} {
-		if len(p.data)-p.at >= len(l.text) && string(p.data[p.at:p.at+len(l.text)]) == l.text {
+		if len(p.data)-p.at >= len(l.text) && p.data[p.at:p.at+len(l.text)] == l.text {
 			n.kind, n.text = l.kind, l.text
 			p.at += len(l.text)
 			return nil
@@ -277,7 +290,7 @@ func (p *parser) num(n *Node) error {
 			return p.fail(from, "not a number")
 		}
 	}
-	n.text = string(p.data[from:p.at])
+	n.text = p.data[from:p.at]
 	f, err := strconv.ParseFloat(n.text, 64)
 	if err != nil || math.IsInf(f, 0) {
 		return p.fail(from, "number %s is outside what JSON can carry safely", clip(n.text))
@@ -293,7 +306,7 @@ func (p *parser) str() (string, error) {
 	for p.at < len(p.data) {
 		switch c := p.data[p.at]; {
 		case c == '"':
-			s := string(p.data[plain:p.at])
+			s := p.data[plain:p.at]
 			p.at++
 			return s, nil
 		case c == '\\':
@@ -358,7 +371,7 @@ func (p *parser) unicodeEscape(at int) (rune, error) {
 		if p.at+4 > len(p.data) {
 			return 0, false
 		}
-		v, err := strconv.ParseUint(string(p.data[p.at:p.at+4]), 16, 16)
+		v, err := strconv.ParseUint(p.data[p.at:p.at+4], 16, 16)
 		if err != nil || p.data[p.at] == '+' || p.data[p.at] == '-' {
 			return 0, false
 		}
