@@ -137,7 +137,7 @@ func NewOpening(value []byte) Opening {
 // the salt, and the value. The name is inside, so that an opening cannot pass for
 // another; the lengths are fixed or written, so that no two inputs share bytes.
 func (o Opening) Commitment(name string) (string, error) {
-	salt, err := base64.StdEncoding.Strict().DecodeString(o.Salt)
+	salt, err := decodeBase64(base64.StdEncoding, o.Salt)
 	if err != nil || len(salt) != 32 {
 		return "", fmt.Errorf("opening %q: the salt is not 32 bytes of base64", clip(name))
 	}
