@@ -116,7 +116,7 @@ func (sizes) EstimateCallCost(_, overload string, _ *cost.AstNode, _ []cost.AstN
 var (
 	undeclared     = regexp.MustCompile(`undeclared reference to '([^']*)'`)
 	undefinedField = regexp.MustCompile(`undefined field '([^']*)'`)
-	container      = regexp.MustCompile(` \(in container '[^']*'\)`)
+	container      = regexp.MustCompile(` \((in container|did you mean) '[^']*'\??\)`)
 )
 
 // celError puts an error of cel-go at its place in the policy's file.
@@ -226,7 +226,7 @@ func (l *loader) inspect(n *yaml.Node, offset int, c *condition) {
 				}
 			}
 		case ast.ListKind:
-			if parent, ok := e.Parent(); !constantList(e) && !(ok && parent.Kind() == ast.CallKind && parent.AsCall().FunctionName() == operators.In) {
+			if !constantList(e) && !mayHoldFacts(e) {
 				at(e, "write the conditions out and join them with ||", "a list with facts in it can only stand to the right of in")
 			}
 		case ast.CallKind:
@@ -245,6 +245,22 @@ func constantList(e ast.NavigableExpr) bool {
 		}
 	}
 	return true
+}
+
+// mayHoldFacts reports whether a list of facts stands where one that is not known
+// hides no other: to the right of in, or inside filter and map, which put one
+// element to the others.
+func mayHoldFacts(e ast.NavigableExpr) bool {
+	parent, ok := e.Parent()
+	if !ok || parent.Kind() != ast.CallKind {
+		return false
+	}
+	call := parent.AsCall()
+	if call.FunctionName() == operators.In {
+		return true
+	}
+	args := call.Args()
+	return call.FunctionName() == operators.Add && args[0].Kind() == ast.IdentKind && strings.HasPrefix(args[0].AsIdent(), "@")
 }
 
 // aboutSeparation finds a rule of one's own about separation of duties: it holds

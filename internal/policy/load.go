@@ -321,6 +321,7 @@ func (l *loader) names() {
 		pairs(member(l.root, section), func(key, _ *yaml.Node) {
 			if what, ok := taken[key.Value]; ok {
 				l.at(key, "choose another name", "%q is already %s", clip(key.Value), what)
+				return
 			}
 			taken[key.Value] = "one of " + section
 		})

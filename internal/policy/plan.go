@@ -293,7 +293,11 @@ func (m *membership) Exec(frame *interpreter.ExecutionFrame) ref.Val {
 	}
 	if l, ok := in.(*listValue); ok {
 		s, _ := what.(types.String)
-		return l.contains(string(s))
+		is, known := l.contains(string(s))
+		if !known {
+			return notKnown(m.ID(), "now")
+		}
+		return types.Bool(is)
 	}
 	return m.step.Exec(frame)
 }

@@ -67,11 +67,11 @@ func (l *listValue) ConvertToType(t ref.Type) ref.Val {
 	return types.NewErr("a list is not converted to %s", t.TypeName())
 }
 
-// contains reports whether a word stands in the list and counts now. Without a
-// now, an entry that expires cannot be told to count.
-func (l *listValue) contains(word string) ref.Val {
+// contains reports whether a word stands in the list and counts now; known is
+// false when it is not known what now is.
+func (l *listValue) contains(word string) (is, known bool) {
 	until, ok := l.entries[word]
-	return types.Bool(ok && !l.now.IsZero() && l.now.Before(until))
+	return ok && l.now.Before(until), !ok || !l.now.IsZero()
 }
 
 // record is a struct of facts in a condition. Reading a field that is missing
