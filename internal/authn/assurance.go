@@ -152,8 +152,8 @@ const (
 // stronger.
 func Derive(f Facts, d Demand, now time.Time) Judgement {
 	w := window{d: d, now: now}
-	if f.Person == "" || (f.Act.Person() != "" && f.Act.Person() != f.Person) {
-		return Judgement{}
+	if p := f.Act.Purpose(); f.Person == "" || f.Act.Person() != f.Person || (p != PurposeDecide && p != PurposeStepUp) {
+		return Judgement{} // a sign-in proves who came in, not who acts
 	}
 	if f.Session != nil && f.Session.Person() != f.Person {
 		f.Session = nil
@@ -192,9 +192,7 @@ func (w window) byPasskey(f Facts) (Judgement, bool) {
 	switch {
 	case p.Person != f.Person, !p.UserPresent, !p.UserVerified, !w.fresh(p.At):
 		return Judgement{}, false
-	case p.Purpose != f.Act.Purpose(), p.Purpose != PurposeDecide && p.Purpose != PurposeStepUp:
-		return Judgement{}, false // a sign-in proves who came in, not who acts
-	case subtle.ConstantTimeCompare(sum[:], p.sum[:]) != 1:
+	case p.Purpose != f.Act.Purpose(), subtle.ConstantTimeCompare(sum[:], p.sum[:]) != 1:
 		return Judgement{}, false
 	}
 	j := Judgement{Assurance: countersign.AssurancePhishingResistant, AMR: []string{"mfa", "pop", "user"}, AuthTime: p.At, authenticator: p.Evidence.Authenticator}

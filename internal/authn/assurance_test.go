@@ -262,6 +262,19 @@ func TestAssuranceNeverRises(t *testing.T) {
 	}
 }
 
+// An act belongs to the person whom its statement names, and to an act at all.
+func TestActIsOfTheNamedPerson(t *testing.T) {
+	person, other := newPerson(), newPerson()
+	otherAct, _ := actOf(t, other)
+	signIn := take(t, ceremony(t, authn.PurposeSignIn, person))
+	for name, act := range map[string]authn.TakenChallenge{"another's act": otherAct, "a sign-in": signIn, "no act": {}} {
+		f := authn.Facts{Act: act, Person: person, Session: liveSession(t, person, authn.Factor{Method: "pwd", At: now}), Code: authn.CodeProofOf(fac, person, 7, now)}
+		if got := authn.Derive(f, authn.Demand{}, now).Assurance; got != countersign.AssuranceNone {
+			t.Errorf("%s counts as %q", name, got)
+		}
+	}
+}
+
 func TestMaxAgeCoversEveryFactor(t *testing.T) {
 	person := newPerson()
 	act, _ := actOf(t, person)

@@ -24,8 +24,12 @@ const (
 )
 
 // ChallengeLife is how long a ceremony's challenge lives. There is one clock only:
-// the statement's expiry, which is inside what is signed.
-const ChallengeLife = 5 * time.Minute
+// the statement's expiry, which is inside what is signed. The statement of a decision
+// may give its reader longer, up to MaxChallengeLife.
+const (
+	ChallengeLife    = 5 * time.Minute
+	MaxChallengeLife = 15 * time.Minute
+)
 
 // Ceremony is the statement behind a challenge that is not about a request. Its
 // members differ from those of [countersign.Statement], and every member is present
@@ -143,8 +147,8 @@ func newChallenge(p Purpose, person, expires string, statement []byte, now time.
 	if err != nil {
 		return Challenge{}, fmt.Errorf("statement: expires: want a time as 2026-11-24T06:00:00Z (RFC 3339)")
 	}
-	if !at.After(now) {
-		return Challenge{}, fmt.Errorf("statement: expires before it begins")
+	if !at.After(now) || at.Sub(now) > MaxChallengeLife {
+		return Challenge{}, fmt.Errorf("statement: expires: want a time within the next %v", MaxChallengeLife)
 	}
 	return Challenge{ID: countersign.NewID(countersign.PrefixChallenge, now), Purpose: p, Person: person, Statement: statement, Expires: at.UTC()}, nil
 }

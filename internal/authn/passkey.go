@@ -85,7 +85,7 @@ func (rp *RelyingParty) verifyRegistration(in Registration, sum [32]byte) (Passk
 	if _, err := rp.checkAuthenticatorData(parsed.Response.AttestationObject.RawAuthData); err != nil {
 		return Passkey{}, err
 	}
-	simulated := bytes.Equal(data.AttData.AAGUID, SimulatedAAGUID[:])
+	simulated := string(data.AttData.AAGUID) == SimulatedAAGUID
 	if simulated && !rp.config.Simulated {
 		return Passkey{}, forbidden(ErrSimulated, "the demo's software authenticator is not accepted here")
 	}

@@ -22,8 +22,8 @@ import (
 const PasskeyTimeout = ChallengeLife
 
 // SimulatedAAGUID is the model number of the software authenticator of the demo and
-// of tests (16 bytes: "countersign demo"). What it makes is stamped simulated.
-var SimulatedAAGUID = [16]byte{'c', 'o', 'u', 'n', 't', 'e', 'r', 's', 'i', 'g', 'n', ' ', 'd', 'e', 'm', 'o'}
+// of tests: these 16 bytes. What it makes is stamped simulated.
+const SimulatedAAGUID = "countersign demo"
 
 // RelyingPartyConfig says for which site passkeys are made. ID comes from the public
 // URL at set-up; another ID means that every passkey is lost.

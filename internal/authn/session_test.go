@@ -227,6 +227,24 @@ func TestRuling14ConfirmationByASecondPerson(t *testing.T) {
 	if confirmed.Counts(now.Add(24*time.Hour-1)) == nil || confirmed.Counts(now.Add(24*time.Hour)) != nil {
 		t.Error("cool-off")
 	}
+	// Cooling off spares the very first authenticator only: nobody else could help.
+	setup, link, err := authn.NewInvitation(authn.Invitation{Org: org, Person: person, InvitedBy: "operator", Setup: true}, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, first, err := setup.Redeem(link, now)
+	if err != nil || first.By() != "setup" {
+		t.Fatalf("%v %q", err, first.By())
+	}
+	for founding, counts := range map[bool]bool{true: true, false: false} {
+		s, err := first.Enrol(authn.KindPasskey, authn.EnrolmentRules{Founding: founding, CoolOff: time.Hour}, now)
+		if err != nil || (s.Counts(now) == nil) != counts {
+			t.Errorf("founding %v: %v", founding, err)
+		}
+	}
+	if s, err := g.Enrol(authn.KindPasskey, authn.EnrolmentRules{Founding: true, CoolOff: time.Hour}, now); err != nil || s.Counts(now) == nil {
+		t.Errorf("an invited person's authenticator does not cool off: %v", err)
+	}
 	later := now.Add(48 * time.Hour)
 	for name, change := range map[string]func(*authn.Standing){
 		"removed":  func(s *authn.Standing) { s.RemovedAt = later },
@@ -366,5 +384,9 @@ func TestChallengeIsTakenForOnePurpose(t *testing.T) {
 	s.Expires = now.Format(time.RFC3339)
 	if _, err := authn.DecisionChallenge(s, now); err == nil {
 		t.Error("an expired statement was accepted")
+	}
+	s.Expires = now.Add(16 * time.Minute).Format(time.RFC3339)
+	if _, err := authn.DecisionChallenge(s, now); err == nil {
+		t.Error("a statement for a long time was accepted")
 	}
 }

@@ -263,7 +263,7 @@ func (k *Key) fixedData(rpID string, flags byte) []byte {
 // attestedData is the authenticator data of a registration, with the new key.
 func (k *Key) attestedData() ([]byte, error) {
 	data := k.fixedData(k.rpID, flagAT)
-	aaguid := authn.SimulatedAAGUID[:]
+	aaguid := []byte(authn.SimulatedAAGUID)
 	if len(k.Behaviour.AAGUID) == 16 {
 		aaguid = k.Behaviour.AAGUID
 	}
