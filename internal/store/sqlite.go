@@ -30,6 +30,7 @@ var pragmas = []pragma{
 	{"foreign_keys", "ON", "1"},
 	{"trusted_schema", "OFF", "0"},
 	{"cache_size", "-32768", "-32768"}, // KiB
+	{"temp_store", "MEMORY", "2"},      // what savepoints need to go back is kept in memory, not in a file
 }
 
 const (
