@@ -56,9 +56,20 @@ func TestRecordOfAnotherCredential(t *testing.T) {
 func TestCeremoniesDoNotMix(t *testing.T) {
 	rp := relyingParty(t)
 	d := mustEnrol(t, rp, softkey.Behaviour{})
-	register := honestRegistration(t)
-	for _, taken := range []authn.TakenChallenge{take(t, ceremony(t, authn.PurposeSignIn, d.person)), {}} {
-		_, err := register.rp.VerifyRegistration(authn.Registration{Challenge: taken, Handle: register.d.handle, Response: register.answer, Now: now})
+	// A key that signs a sign-in's challenge as a registration gets nowhere.
+	signIn, key := ceremony(t, authn.PurposeSignIn, d.person), softkey.New()
+	signed := signIn.Sum()
+	key.Behaviour.Challenge = signed[:]
+	creation, err := rp.CreationOptions(authn.User{Handle: d.handle, Name: "mara", DisplayName: "Mara"}, enrolChallenge(t, d.person), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	registered, err := key.Register(creation, origin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, taken := range []authn.TakenChallenge{take(t, signIn), {}} {
+		_, err := rp.VerifyRegistration(authn.Registration{Challenge: taken, Handle: d.handle, Response: registered, Now: now})
 		checkRefused(t, err, authn.ErrChallenge)
 	}
 	enrolment := enrolChallenge(t, d.person).Offer([]authn.Passkey{d.record})
