@@ -66,6 +66,8 @@ type option struct {
 	passkey, hardware, code, first, idpMulti, session bool
 }
 
+var nothing = option{name: "-", set: func(*authn.Facts) {}}
+
 func dimensions(t *testing.T, person string) [][]option {
 	act, request := actOf(t, person)
 	other := newPerson()
@@ -80,11 +82,6 @@ func dimensions(t *testing.T, person string) [][]option {
 		o.name, o.set = name, func(f *authn.Facts) { f.Factors = append(f.Factors, x) }
 		return o
 	}
-	session := func(name string, l *authn.LiveSession, o option) option {
-		o.name, o.set = name, func(f *authn.Facts) { f.Session = l }
-		return o
-	}
-	nothing := option{name: "-", set: func(*authn.Facts) {}}
 	return [][]option{
 		{{name: "act", set: func(f *authn.Facts) { f.Act, f.Person = act, person }}},
 		{
@@ -120,18 +117,27 @@ func dimensions(t *testing.T, person string) [][]option {
 			factor("a code as first factor", authn.Factor{Method: "totp", At: now}, option{}),
 			factor("a recovery code", authn.Factor{Method: "recovery", At: now}, option{}),
 		},
-		{
-			nothing,
-			session("old session", liveSession(t, person, authn.Factor{Method: "pwd", At: ago(time.Hour)}), option{session: true}),
-			session("fresh session", liveSession(t, person, authn.Factor{Method: "pwd", At: ago(10 * time.Minute)}), option{session: true, first: true}),
-			session("fresh session by passkey", liveSession(t, person, authn.Factor{Method: "passkey", At: ago(10 * time.Minute)}), option{session: true, first: true}),
-			session("idp session of two factors", liveSession(t, person, authn.Factor{Method: "idp", At: ago(time.Minute), StatedBy: "idp", Methods: []string{"mfa"}, Multi: true}), option{session: true, first: true}),
-			session("another's session", liveSession(t, other, authn.Factor{Method: "pwd", At: now}), option{}),
-			session("hand-over", handOver(t, person, request, "pwd", ago(time.Minute)), option{first: true}),
-			session("hand-over by code", handOver(t, person, request, "otp", ago(time.Minute)), option{}),
-			session("old hand-over", handOver(t, person, request, "pwd", ago(16*time.Minute)), option{}),
-			session("hand-over for another request", handOver(t, person, "req_other", "pwd", ago(time.Minute)), option{}),
-		},
+		sessions(t, person, request),
+	}
+}
+
+// sessions are the sessions in which a person may act on a request.
+func sessions(t *testing.T, person, request string) []option {
+	session := func(name string, l *authn.LiveSession, o option) option {
+		o.name, o.set = name, func(f *authn.Facts) { f.Session = l }
+		return o
+	}
+	return []option{
+		nothing,
+		session("old session", liveSession(t, person, authn.Factor{Method: "pwd", At: ago(time.Hour)}), option{session: true}),
+		session("fresh session", liveSession(t, person, authn.Factor{Method: "pwd", At: ago(10 * time.Minute)}), option{session: true, first: true}),
+		session("fresh session by passkey", liveSession(t, person, authn.Factor{Method: "passkey", At: ago(10 * time.Minute)}), option{session: true, first: true}),
+		session("idp session of two factors", liveSession(t, person, authn.Factor{Method: "idp", At: ago(time.Minute), StatedBy: "idp", Methods: []string{"mfa"}, Multi: true}), option{session: true, first: true}),
+		session("another's session", liveSession(t, newPerson(), authn.Factor{Method: "pwd", At: now}), option{}),
+		session("hand-over", handOver(t, person, request, "pwd", ago(time.Minute)), option{first: true}),
+		session("hand-over by code", handOver(t, person, request, "otp", ago(time.Minute)), option{}),
+		session("old hand-over", handOver(t, person, request, "pwd", ago(16*time.Minute)), option{}),
+		session("hand-over for another request", handOver(t, person, "req_other", "pwd", ago(time.Minute)), option{}),
 	}
 }
 

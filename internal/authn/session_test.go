@@ -227,7 +227,27 @@ func TestRuling14ConfirmationByASecondPerson(t *testing.T) {
 	if confirmed.Counts(now.Add(24*time.Hour-1)) == nil || confirmed.Counts(now.Add(24*time.Hour)) != nil {
 		t.Error("cool-off")
 	}
-	// Cooling off spares the very first authenticator only: nobody else could help.
+	later := now.Add(48 * time.Hour)
+	for name, change := range map[string]func(*authn.Standing){
+		"removed":  func(s *authn.Standing) { s.RemovedAt = later },
+		"reported": func(s *authn.Standing) { s.ReportedAt = later },
+	} {
+		s := confirmed
+		change(&s)
+		if s.Counts(later) == nil || s.SignsIn() == nil {
+			t.Errorf("%s: still counts", name)
+		}
+	}
+}
+
+// Cooling off spares the very first authenticator only: nobody else could help.
+func TestCoolOffSparesTheFirstOnly(t *testing.T) {
+	person := newPerson()
+	inv, token := invite(t, person, newPerson())
+	_, g, err := inv.Redeem(token, now)
+	if err != nil {
+		t.Fatal(err)
+	}
 	setup, link, err := authn.NewInvitation(authn.Invitation{Org: org, Person: person, InvitedBy: "operator", Setup: true}, now)
 	if err != nil {
 		t.Fatal(err)
@@ -245,20 +265,9 @@ func TestRuling14ConfirmationByASecondPerson(t *testing.T) {
 	if s, err := g.Enrol(authn.KindPasskey, authn.EnrolmentRules{Founding: true, CoolOff: time.Hour}, now); err != nil || s.Counts(now) == nil {
 		t.Errorf("an invited person's authenticator does not cool off: %v", err)
 	}
-	later := now.Add(48 * time.Hour)
-	for name, change := range map[string]func(*authn.Standing){
-		"removed":  func(s *authn.Standing) { s.RemovedAt = later },
-		"reported": func(s *authn.Standing) { s.ReportedAt = later },
-	} {
-		s := confirmed
-		change(&s)
-		if s.Counts(later) == nil || s.SignsIn() == nil {
-			t.Errorf("%s: still counts", name)
-		}
-	}
 }
 
-// judgementFor steps up for a purpose with a passkey or a code.
+// stepUpByPasskey steps up in order to enrol, with a passkey.
 func stepUpByPasskey(t *testing.T, rp *authn.RelyingParty, d *device) authn.Judgement {
 	t.Helper()
 	c, err := authn.CeremonyChallenge(authn.NewCeremony(authn.Ceremony{Purpose: authn.PurposeStepUp, Org: org, Person: d.person, Subject: "enrol", Binding: authn.Binding("browser")}, now), now)
