@@ -1,0 +1,105 @@
+package audit_test
+
+import (
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	countersign "github.com/countersign/countersign"
+)
+
+// script runs the independent verifier on a receipt.
+func script(t *testing.T, receipt []byte, key string) (string, error) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "receipt.json")
+	if err := os.WriteFile(file, receipt, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command("testdata/verify.sh", file, key).CombinedOutput()
+	return string(out), err
+}
+
+func needScript(t *testing.T) {
+	t.Helper()
+	for _, tool := range []string{"bash", "openssl", "jq"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			if os.Getenv("COUNTERSIGN_REQUIRE_SHARED") == "1" {
+				t.Fatal(err)
+			}
+			t.Skipf("the independent verifier needs %s: %v", tool, err)
+		}
+	}
+}
+
+// TestIndependentVerifierAgrees: a verifier of openssl and jq, which shares no code
+// with ours, accepts what ours accepts, and refuses what ours refuses for the
+// reasons that it looks at.
+func TestIndependentVerifierAgrees(t *testing.T) {
+	needScript(t)
+	for _, s := range specimens(t) {
+		out, err := script(t, s.bytes, s.opts.Keys[0])
+		if err != nil || !strings.HasSuffix(out, "verified\n") {
+			t.Errorf("%s: %v\n%s", s.name, err, out)
+		}
+		passkeys := strings.Contains(string(s.bytes), "authenticator_data")
+		if signed := strings.Contains(out, "passkey: per_"); signed != passkeys {
+			t.Errorf("%s: a passkey is there: %v, and verified: %v", s.name, passkeys, signed)
+		}
+	}
+	judged := []string{countersign.StepEncoding, countersign.StepProof, countersign.StepCheckpoint, countersign.StepCommitment,
+		countersign.StepPasskeyChallenge, countersign.StepUserVerification, countersign.StepPasskeySignature}
+	refused := 0
+	tried := map[string]int{}
+	for _, c := range wrongs {
+		if !slices.Contains(judged, c.step) || tried[c.step] == 2 || (tried[c.step] == 1 && testing.Short()) {
+			continue // two of each kind: every run starts a hundred processes
+		}
+		tried[c.step]++
+		w := newWorld(t)
+		tell := c.tell
+		if tell == nil {
+			tell = approveWith(needsKey, bend{})
+		}
+		q := tell(w)
+		r, opts := q.receipt(), w.options()
+		if c.edit != nil {
+			c.edit(&r)
+		}
+		data := r.Bytes()
+		if c.raw != nil {
+			data = c.raw(data)
+		}
+		if c.more != nil {
+			data = c.more(w, q)
+		}
+		if c.opts != nil {
+			c.opts(&opts)
+		}
+		if out, err := script(t, data, opts.Keys[0]); err == nil {
+			t.Errorf("%s: accepted\n%s", c.name, out)
+		}
+		refused++
+	}
+	f := &forger{rng: rand.New(rand.NewPCG(7, 7)), all: specimens(t)}
+	n := 20
+	if testing.Short() || underRace {
+		n = 5
+	}
+	for i := range n {
+		s := f.all[i%len(f.all)]
+		data := changes[f.rng.IntN(len(changes))].make(f, s)
+		v, err := countersign.VerifyReceipt(data, s.opts)
+		if err != nil && !slices.Contains(judged, v.Failed) {
+			continue
+		}
+		if out, scriptErr := script(t, data, s.opts.Keys[0]); (err == nil) != (scriptErr == nil) {
+			t.Errorf("change %d: ours %v, the script %v\n%s", i, err, scriptErr, out)
+		}
+		refused++
+	}
+	t.Logf("%d refused by both", refused)
+}
