@@ -55,7 +55,7 @@ func (w *weighing) internal(kind string) {
 	if !countersign.InternalKind(kind) {
 		return
 	}
-	w.result.Requirement = countersign.Requirement{Outcome: countersign.OutcomeStepUp, Assurance: countersign.AssuranceMFA,
+	w.result.Requirement = countersign.Requirement{Outcome: countersign.OutcomeStepUp, Assurance: countersign.AssuranceMFA, MaxAge: defaultMaxAge,
 		Clauses: []countersign.Clause{{Count: 1, From: w.a.v.defaults.groups}}}
 	w.add(countersign.Reason{Rule: "change-to-countersign", State: countersign.True, Effect: countersign.OutcomeStepUp,
 		Sentence: "a change to Countersign itself always needs a second person"}, "")
@@ -143,9 +143,6 @@ func (w *weighing) finish(kind string) {
 	case countersign.OutcomeStepUp:
 		if req.Assurance == countersign.AssuranceNone {
 			req.Assurance = countersign.AssuranceSession
-		}
-		if req.MaxAge == 0 {
-			req.MaxAge = defaultMaxAge
 		}
 		req.DecideWithin, req.ReleaseWithin = v.defaults.decideWithin, v.defaults.releaseWithin
 		req.NoVouching = req.NoVouching || slices.Contains(v.refuseVouch, kind)

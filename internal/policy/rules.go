@@ -69,7 +69,7 @@ func (l *loader) twoOutsideChain(deny *yaml.Node) countersign.Requirement {
 	if len(groups) == 0 {
 		l.at(deny, "add approvers: {default: [GROUP]}", "a rule that denies needs approvers.default: where its condition cannot be told, two people of those groups decide")
 	}
-	return countersign.Requirement{Outcome: countersign.OutcomeStepUp, Assurance: countersign.AssurancePhishingResistant,
+	return countersign.Requirement{Outcome: countersign.OutcomeStepUp, Assurance: countersign.AssurancePhishingResistant, MaxAge: defaultMaxAge,
 		Clauses: []countersign.Clause{{Count: 2, From: groups, OutsideChain: true}}}
 }
 
@@ -77,6 +77,9 @@ func (l *loader) requirement(n *yaml.Node) countersign.Requirement {
 	req := countersign.Requirement{Outcome: countersign.OutcomeStepUp,
 		Assurance: countersign.Assurance(value(member(n, "assurance"))), MaxAge: seconds(member(n, "max_age")),
 		Hold: seconds(member(n, "hold")), Reason: value(member(n, "reason")) == "true", NoVouching: value(member(n, "no_vouching")) == "true"}
+	if req.MaxAge == 0 { // from its own rule: another rule's longer time never takes its place
+		req.MaxAge = defaultMaxAge
+	}
 	if a := member(n, "assurance"); req.Assurance == countersign.AssuranceHardware && !l.src.Hardware {
 		l.at(a, "configure the attestation roots of your keys, or ask for phishing_resistant", "assurance hardware needs an attestation root, and none is configured")
 	}
