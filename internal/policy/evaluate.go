@@ -95,6 +95,9 @@ func (w *weighing) weigh(r *rule) {
 	forApprover, forRequester := r.sentences(w.a, state, missing)
 	reason.Sentence = forApprover
 	w.add(reason, forRequester)
+	if r.uses.person {
+		w.result.AboutPerson = append(w.result.AboutPerson, r.name)
+	}
 	if reason.Silenced == "" && !reason.Recorded {
 		w.result.Requirement = w.result.Requirement.Merge(requirement)
 	}

@@ -350,6 +350,10 @@ func (l *loader) signals(n *yaml.Node) {
 			if !ok || within == 0 {
 				continue
 			}
+			if m.Currency != l.v.currency {
+				l.at(member(e, "limit"), "", "want an amount in %s: sums are kept in the policy's currency", l.v.currency)
+				continue
+			}
 			w := signal.Window{By: signal.Scope(value(member(e, "by"))), Within: within, Below: m}
 			w.Name = fmt.Sprintf("%s/%s/%s%s", w.By, value(member(e, "within")), countersign.FormatMinor(m.Minor, m.Currency), m.Currency)
 			if slices.ContainsFunc(s.Bands, func(b signal.Band) bool { return b.Window.Name == w.Name }) {

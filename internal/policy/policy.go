@@ -48,23 +48,29 @@ const (
 
 // Result is the policy's answer.
 type Result struct {
-	Outcome     countersign.Outcome
-	Requirement countersign.Requirement
+	Outcome     countersign.Outcome     `json:"outcome"`
+	Requirement countersign.Requirement `json:"requirement"`
 	// Reasons lists the rules that fired, in the order of the file, and those that
 	// an exception silenced or whose unknown condition was only recorded.
-	Reasons []countersign.Reason
+	Reasons []countersign.Reason `json:"reasons"`
 	// ForRequester holds the same reasons with sentences that keep the policy's
-	// secret thresholds out.
-	ForRequester []countersign.Reason
-	Findings     []countersign.Finding
-	// Waiting names the rules that turn on the approver, where none is named yet:
-	// they are weighed when the person is known. A deny then makes only that person
-	// ineligible.
-	Waiting []string
-	// Refusal is set when the request cannot be taken in at all: nobody is named, no
-	// rule names a group, and the policy has no default group. Outcome is deny then.
-	Refusal      string
-	PolicyDigest countersign.Digest
+	// secret thresholds out. Findings name thresholds too: they are not for
+	// requesters.
+	ForRequester []countersign.Reason  `json:"-"`
+	Findings     []countersign.Finding `json:"findings"`
+	// Waiting names the rules that turn on the approver alone, where none is named
+	// yet: they are weighed when the person is known. A deny then makes only that
+	// person ineligible. A policy that wants a name at submission says so with
+	// approver.present.
+	Waiting []string `json:"waiting,omitempty"`
+	// AboutPerson names the rules among Reasons that turn on who approves: where one
+	// of them denies at [StagePerson], another person may still approve.
+	AboutPerson []string `json:"about_person,omitempty"`
+	// Refusal is set when the request cannot be taken in at all: nobody is named, a
+	// rule that fired names no group, and the policy has no default group. Outcome is
+	// deny then.
+	Refusal      string             `json:"refusal,omitempty"`
+	PolicyDigest countersign.Digest `json:"policy_digest"`
 }
 
 // Evaluate weighs the facts. It is deterministic and safe for concurrent use.

@@ -225,7 +225,7 @@ type Window struct {
 	Name   string        `json:"name"` // unique in one policy
 	By     Scope         `json:"by"`
 	Within time.Duration `json:"within"` // nanoseconds
-	Below  Money         `json:"below"`  // the limit that a purchase may be split under
+	Below  Money         `json:"below"`  // the limit that a purchase may be split under, in the policy's currency
 }
 
 // Sum is the answer to a [Window]: what is there besides the present request.

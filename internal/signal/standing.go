@@ -20,7 +20,11 @@ func openAlert(f *Facts, s *Settings) answer {
 	if worst == nil {
 		return say(false, plural(len(f.Alerts), "open alert"), from, "alerts")
 	}
-	return say(true, string(worst.Severity)+" alert about "+worst.About+" of "+day(worst.Raised), from, "alert "+worst.ID)
+	severity := string(worst.Severity)
+	if worst.Severity.Rank() == 0 {
+		severity = "unranked"
+	}
+	return say(true, severity+" alert about "+worst.About+" of "+day(worst.Raised), from, "alert "+worst.ID)
 }
 
 func frozen(f *Facts, _ *Settings) answer {

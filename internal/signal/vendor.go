@@ -1,6 +1,11 @@
 package signal
 
-import "strconv"
+import (
+	"strconv"
+	"strings"
+
+	countersign "github.com/countersign/countersign"
+)
 
 // newVendor counts settled purchases. A vendor that is not on record at all has
 // none: that is known, not missing.
@@ -42,4 +47,24 @@ func claimsDiffer(f *Facts, _ *Settings) answer {
 		parts[i] = d.Field + " " + strconv.Quote(d.Claimed) + " where " + strconv.Quote(d.Stored) + " is on record"
 	}
 	return say(true, join(parts), "the same as on record", "records")
+}
+
+// Differences lists where a document claims a fact about the payee otherwise than it
+// is stored (ruling 9). What either side leaves out is no difference, and neither
+// are case and spacing. The answer is never nil.
+func Differences(d *countersign.Document, v *Vendor) []Difference {
+	out := []Difference{}
+	if d == nil || d.Payee == nil || v == nil || !v.OnRecord {
+		return out
+	}
+	for _, f := range [...]struct{ field, claimed, stored string }{
+		{"vendor.name", d.Payee.Name, v.Name},
+		{"vendor.tax_id", d.Payee.TaxID, v.TaxID},
+		{"vendor.country", d.Payee.Country, v.Country},
+	} {
+		if f.claimed != "" && f.stored != "" && !strings.EqualFold(strings.Join(strings.Fields(f.claimed), " "), strings.Join(strings.Fields(f.stored), " ")) {
+			out = append(out, Difference{Field: f.field, Claimed: f.claimed, Stored: f.stored})
+		}
+	}
+	return out
 }
