@@ -24,9 +24,13 @@ func DecodeStrict(data []byte, v any) error {
 
 // Decode reads the node into the struct that v points to, as strictly as
 // [DecodeStrict].
-func (n *Node) Decode(v any) error {
+func (n *Node) Decode(v any) error { return n.DecodeAt(v, "") }
+
+// DecodeAt is Decode for a node that stands somewhere inside a body: the pointers of
+// the error start there.
+func (n *Node) DecodeAt(v any, pointer string) error {
 	d := &decoder{}
-	d.value(n, reflect.ValueOf(v).Elem(), "")
+	d.value(n, reflect.ValueOf(v).Elem(), pointer)
 	if len(d.errors) > 0 {
 		return Invalid(d.errors...)
 	}

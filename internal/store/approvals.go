@@ -23,7 +23,7 @@ type Approval struct {
 	Status        countersign.Status
 	Version       int64
 	State         string
-	Weighing      string
+	WeighedEntry  string // the entry of the last weighing, whose opening holds reasons and findings
 	PolicyDigest  string
 	PolicyVersion int64
 	KeyID         string
@@ -43,12 +43,12 @@ type Approval struct {
 	EntryID       string
 }
 
-const approvalColumns = `id, source, kind, object_id, revision, attempt, digest, document, submission, status, version, state, weighing,
+const approvalColumns = `id, source, kind, object_id, revision, attempt, digest, document, submission, status, version, state, weighed_entry,
 	policy_digest, policy_version, key_id, vendor_id, requester_key, nominated, category, currency, minor, base_currency, base_minor,
 	counted, created_us, due_us, ended_us, superseded_by, entry_id`
 
 func scanApproval(s Scanner) (a Approval, err error) {
-	err = s.Scan(&a.ID, &a.Source, &a.Kind, &a.Object, &a.Revision, &a.Attempt, &a.Digest, &a.Document, &a.Submission, &a.Status, &a.Version, &a.State, &a.Weighing,
+	err = s.Scan(&a.ID, &a.Source, &a.Kind, &a.Object, &a.Revision, &a.Attempt, &a.Digest, &a.Document, &a.Submission, &a.Status, &a.Version, &a.State, &a.WeighedEntry,
 		&a.PolicyDigest, &a.PolicyVersion, &a.KeyID, &a.Vendor, &a.Requester, &a.Nominated, &a.Category, &a.Currency, &a.Minor, &a.BaseCurrency, &a.BaseMinor,
 		&a.Counted, &a.Created, &a.Due, &a.Ended, &a.SupersededBy, &a.EntryID)
 	return a, err
@@ -69,7 +69,7 @@ func (tx *Tx) InsertApproval(a *Approval) error {
 	a.Counted = counts(a.Status)
 	return tx.ExecOne(`INSERT INTO approval (org_id, `+approvalColumns+`)
 		VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20,$21,$22,$23,$24,$25,$26,$27,$28,$29,$30,$31) ON CONFLICT DO NOTHING`,
-		a.ID, a.Source, a.Kind, a.Object, a.Revision, a.Attempt, a.Digest, a.Document, a.Submission, a.Status, a.Version, a.State, a.Weighing,
+		a.ID, a.Source, a.Kind, a.Object, a.Revision, a.Attempt, a.Digest, a.Document, a.Submission, a.Status, a.Version, a.State, a.WeighedEntry,
 		a.PolicyDigest, a.PolicyVersion, a.KeyID, a.Vendor, a.Requester, a.Nominated, a.Category, a.Currency, a.Minor, a.BaseCurrency, a.BaseMinor,
 		a.Counted, a.Created, a.Due, a.Ended, a.SupersededBy, a.EntryID)
 }
@@ -78,9 +78,9 @@ func (tx *Tx) InsertApproval(a *Approval) error {
 // expected. The new version is a.Version. [ErrConflict] when somebody was first.
 func (tx *Tx) UpdateApproval(a *Approval, expected int64) error {
 	a.Counted = counts(a.Status)
-	return tx.ExecOne(`UPDATE approval SET status = $3, version = $4, state = $5, weighing = $6, policy_digest = $7, policy_version = $8,
+	return tx.ExecOne(`UPDATE approval SET status = $3, version = $4, state = $5, weighed_entry = $6, policy_digest = $7, policy_version = $8,
 		counted = $9, due_us = $10, ended_us = $11, superseded_by = $12 WHERE org_id = $1 AND id = $2 AND version = $13`,
-		a.ID, a.Status, a.Version, a.State, a.Weighing, a.PolicyDigest, a.PolicyVersion, a.Counted, a.Due, a.Ended, a.SupersededBy, expected)
+		a.ID, a.Status, a.Version, a.State, a.WeighedEntry, a.PolicyDigest, a.PolicyVersion, a.Counted, a.Due, a.Ended, a.SupersededBy, expected)
 }
 
 // Approval reads a request.
@@ -263,4 +263,31 @@ func (tx *Tx) InsertDecision(d Decision) error {
 // Decisions lists the decisions on a request in the order they were made.
 func (tx *Tx) Decisions(approval string) ([]Decision, error) {
 	return List(tx, scanDecision, `SELECT `+decisionColumns+` FROM decision WHERE org_id = $1 AND approval_id = $2 ORDER BY at_us, id`, approval)
+}
+
+// ApprovalByDigest reads the newest request for an object whose document has a
+// digest.
+func (tx *Tx) ApprovalByDigest(source, kind, object, digest string) (Approval, error) {
+	return One(tx, scanApproval, `SELECT `+approvalColumns+` FROM approval
+		WHERE org_id = $1 AND source = $2 AND kind = $3 AND object_id = $4 AND digest = $5 ORDER BY id DESC LIMIT 1`, source, kind, object, digest)
+}
+
+// TakeOffClock stops the clock from looking at a request.
+func (tx *Tx) TakeOffClock(id string) error {
+	return tx.ExecOne(`UPDATE approval SET due_us = 0 WHERE org_id = $1 AND id = $2`, id)
+}
+
+// EraseApproval clears what a request was about: its document, who asked, the
+// amounts, the decisions and the history that came of it. What is left says that
+// there was a request, and how it ended.
+func (tx *Tx) EraseApproval(a Approval) error {
+	if _, err := tx.Exec(`DELETE FROM decision WHERE org_id = $1 AND approval_id = $2`, a.ID); err != nil {
+		return err
+	}
+	if _, err := tx.Exec(`DELETE FROM purchase WHERE org_id = $1 AND kind = $2 AND id = $3 AND source = $4`, a.Kind, a.Object, a.Source); err != nil {
+		return err
+	}
+	return tx.ExecOne(`UPDATE approval SET object_id = $2, revision = '', digest = '', document = $3, submission = '{}', state = $4, requester_key = '', nominated = '',
+		vendor_id = '', category = '', currency = '', minor = 0, base_currency = '', base_minor = 0, counted = 0 WHERE org_id = $1 AND id = $2`,
+		a.ID, []byte{}, a.State)
 }

@@ -34,7 +34,7 @@ func BenchmarkGroupCommit(b *testing.B) {
 	bare, plain, log := newBareWriter(b), storetest.Open(b, storetest.SQLite(b)), storetest.Open(b, storetest.SQLite(b))
 	rates := map[string][]float64{}
 	run := func(name string, write func(id string) error) {
-		rates[name] = append(rates[name], rate(b, submitters, each, len(rates[name]), write))
+		rates[name] = append(rates[name], rate(b, submitters, each, write))
 	}
 	b.ResetTimer()
 	for range rounds {
@@ -172,13 +172,13 @@ func approvalEntry(org string, now time.Time) (countersign.Leaf, map[string]coun
 }
 
 // rate lets submitters write, and returns writes in a second.
-func rate(b *testing.B, submitters, each, round int, write func(id string) error) float64 {
+func rate(b *testing.B, submitters, each int, write func(id string) error) float64 {
 	var all sync.WaitGroup
 	start := time.Now()
-	for s := range submitters {
+	for range submitters {
 		all.Go(func() {
-			for i := range each {
-				if err := write(fmt.Sprintf("req_%d_%d_%d", round, s, i)); err != nil {
+			for range each {
+				if err := write(countersign.NewID(countersign.PrefixRequest, time.Now())); err != nil {
 					b.Error(err)
 					return
 				}

@@ -10,41 +10,48 @@ const (
 	FactorRecovery = "recovery"
 )
 
-// Authenticator is something a person proves themself with. Secret is sealed; State
-// holds counters and locks and changes by compare-and-swap.
+// Authenticator is something a person proves themself with. What changes in it
+// changes by compare-and-swap of its version.
 type Authenticator struct {
 	ID, Person, Type, Name string
 	CredentialID           string // base64url, passkeys only
-	Record                 string // public facts, canonical JSON
-	Secret                 []byte // sealed; empty for passkeys
-	State                  string
+	Record                 string // public facts of a passkey, JSON
+	Secret                 string // sealed; "" for passkeys
+	State                  string // counters and locks, JSON
+	Standing               string // how it was enrolled, confirmed, reported, JSON
 	Version                int64
-	EnrolledBy             string
 	EntryID                string // of the enrolment
 	Created                time.Time
-	Usable                 time.Time // end of the cool-off
-	Confirmed              time.Time // by a second person; zero until then
-	ConfirmedBy            string
 	Reported               time.Time // lost or stolen, as its owner says
 	Removed                time.Time
 }
 
-const authenticatorColumns = `id, person_id, type, name, credential_id, record, secret, state, version, enrolled_by, entry_id, created_us, usable_us, confirmed_us, confirmed_by, reported_us, removed_us`
+const authenticatorColumns = `id, person_id, type, name, credential_id, record, secret, state, standing, version, entry_id, created_us, reported_us, removed_us`
 
 func scanAuthenticator(s Scanner) (a Authenticator, err error) {
-	err = s.Scan(&a.ID, &a.Person, &a.Type, &a.Name, &a.CredentialID, &a.Record, &a.Secret, &a.State, &a.Version, &a.EnrolledBy, &a.EntryID,
-		&a.Created, &a.Usable, &a.Confirmed, &a.ConfirmedBy, &a.Reported, &a.Removed)
+	err = s.Scan(&a.ID, &a.Person, &a.Type, &a.Name, &a.CredentialID, &a.Record, &a.Secret, &a.State, &a.Standing, &a.Version, &a.EntryID,
+		&a.Created, &a.Reported, &a.Removed)
 	return a, err
 }
 
-// InsertAuthenticator writes a new authenticator. [ErrConflict] when the credential
-// is enrolled already.
+// InsertAuthenticator writes a new authenticator at version 1. [ErrConflict] when the
+// credential is enrolled already.
 func (tx *Tx) InsertAuthenticator(a Authenticator) error {
-	if a.Secret == nil {
-		a.Secret = []byte{}
+	return tx.ExecOne(`INSERT INTO authenticator (org_id, `+authenticatorColumns+`) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,1,$11,$12,0,0) ON CONFLICT DO NOTHING`,
+		a.ID, a.Person, a.Type, a.Name, a.CredentialID, a.Record, a.Secret, a.State, a.Standing, a.EntryID, a.Created)
+}
+
+// UpdateAuthenticator replaces what can change of an authenticator if its version is
+// still a's: an attempt that lost the race must be judged again on what the other one
+// left. [ErrConflict] when it is not. A removed one loses its secret; its public key
+// stays, so that old evidence can be verified.
+func (tx *Tx) UpdateAuthenticator(a Authenticator) error {
+	if !a.Removed.IsZero() {
+		a.Secret = ""
 	}
-	return tx.ExecOne(`INSERT INTO authenticator (org_id, `+authenticatorColumns+`) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,1,$10,$11,$12,$13,$14,$15,0,0) ON CONFLICT DO NOTHING`,
-		a.ID, a.Person, a.Type, a.Name, a.CredentialID, a.Record, a.Secret, a.State, a.EnrolledBy, a.EntryID, a.Created, a.Usable, a.Confirmed, a.ConfirmedBy)
+	return tx.ExecOne(`UPDATE authenticator SET name = $3, record = $4, secret = $5, state = $6, standing = $7, reported_us = $8, removed_us = $9,
+		version = version + 1 WHERE org_id = $1 AND id = $2 AND version = $10 AND removed_us = 0`,
+		a.ID, a.Name, a.Record, a.Secret, a.State, a.Standing, a.Reported, a.Removed, a.Version)
 }
 
 // Authenticator reads an authenticator, removed or not.
@@ -62,44 +69,12 @@ func (tx *Tx) Authenticators(person string) ([]Authenticator, error) {
 	return List(tx, scanAuthenticator, `SELECT `+authenticatorColumns+` FROM authenticator WHERE org_id = $1 AND person_id = $2 AND removed_us = 0 ORDER BY created_us, id`, person)
 }
 
-// FactorChanged reads when a person's authenticators changed last; zero for never.
+// FactorChanged reads when a person's authenticators changed last; the zero time for
+// never.
 func (tx *Tx) FactorChanged(person string) (at time.Time, err error) {
-	err = tx.Row(`SELECT CAST(COALESCE(MAX(CASE WHEN removed_us > created_us THEN removed_us ELSE created_us END), 0) AS BIGINT) FROM authenticator WHERE org_id = $1 AND person_id = $2`, person).Scan(&at)
+	err = tx.Row(`SELECT CAST(COALESCE(MAX(CASE WHEN removed_us > created_us THEN removed_us ELSE created_us END), 0) AS BIGINT) FROM authenticator
+		WHERE org_id = $1 AND person_id = $2`, person).Scan(&at)
 	return at, err
-}
-
-// SetAuthenticatorState replaces the counters of an authenticator if its version is
-// still expected: an attempt that lost the race must be judged again on what the
-// other one left. [ErrConflict] when it is not.
-func (tx *Tx) SetAuthenticatorState(id, state string, expected int64) error {
-	return tx.ExecOne(`UPDATE authenticator SET state = $3, version = version + 1 WHERE org_id = $1 AND id = $2 AND version = $4 AND removed_us = 0`, id, state, expected)
-}
-
-// SetAuthenticatorRecord replaces the public facts and the state of a passkey after
-// it was used.
-func (tx *Tx) SetAuthenticatorRecord(id, record string, expected int64) error {
-	return tx.ExecOne(`UPDATE authenticator SET record = $3, version = version + 1 WHERE org_id = $1 AND id = $2 AND version = $4 AND removed_us = 0`, id, record, expected)
-}
-
-// ReplaceSecret replaces the sealed secret and the state of an authenticator.
-func (tx *Tx) ReplaceSecret(id string, secret []byte, state string, expected int64) error {
-	return tx.ExecOne(`UPDATE authenticator SET secret = $3, state = $4, version = version + 1 WHERE org_id = $1 AND id = $2 AND version = $5 AND removed_us = 0`, id, secret, state, expected)
-}
-
-// ConfirmAuthenticator records that a second person confirmed the enrolment.
-func (tx *Tx) ConfirmAuthenticator(id, by string) error {
-	return tx.ExecOne(`UPDATE authenticator SET confirmed_us = $3, confirmed_by = $4, version = version + 1 WHERE org_id = $1 AND id = $2 AND confirmed_us = 0 AND removed_us = 0`, id, tx.Now(), by)
-}
-
-// ReportAuthenticator records that its owner does not hold it any more.
-func (tx *Tx) ReportAuthenticator(id string) error {
-	return tx.ExecOne(`UPDATE authenticator SET reported_us = $3, version = version + 1 WHERE org_id = $1 AND id = $2 AND reported_us = 0`, id, tx.Now())
-}
-
-// RemoveAuthenticator takes an authenticator out of use. Its public key stays, so
-// that old evidence can be verified; its secret goes.
-func (tx *Tx) RemoveAuthenticator(id string) error {
-	return tx.ExecOne(`UPDATE authenticator SET removed_us = $3, secret = $4, version = version + 1 WHERE org_id = $1 AND id = $2 AND removed_us = 0`, id, tx.Now(), []byte{})
 }
 
 // Challenge is a single-use question to one person.
@@ -235,7 +210,7 @@ func (tx *Tx) UseInvitation(hash string) error {
 // APIKey is a calling system's key.
 type APIKey struct {
 	ID, Name, Source, Scopes string
-	Hash                     []byte
+	Hash                     string // of the presented key
 	Returns                  string // allowed origins of return URLs, JSON list
 	Created                  time.Time
 	CreatedBy                string
@@ -293,4 +268,10 @@ func (tx *Tx) SetThrottle(t Throttle) error {
 	return tx.ExecOne(`INSERT INTO throttle (org_id, subject, state, version, updated_us) VALUES ($1,$2,$3,1,$5)
 		ON CONFLICT (org_id, subject) DO UPDATE SET state = excluded.state, version = throttle.version + 1, updated_us = excluded.updated_us WHERE throttle.version = $4`,
 		t.Subject, t.State, t.Version, tx.Now())
+}
+
+// CountAuthenticators counts the authenticators that are in use.
+func (tx *Tx) CountAuthenticators() (n int64, err error) {
+	err = tx.Row(`SELECT COUNT(*) FROM authenticator WHERE org_id = $1 AND removed_us = 0`).Scan(&n)
+	return n, err
 }

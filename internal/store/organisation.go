@@ -107,3 +107,9 @@ func (tx *Tx) PolicyByDigest(digest string) (Policy, error) {
 func (tx *Tx) Policies(limit int) ([]Policy, error) {
 	return List(tx, scanPolicy, `SELECT `+policyColumns+` FROM policy WHERE org_id = $1 ORDER BY version DESC LIMIT $2`, limit)
 }
+
+// LastEntryTime is the time of the log's newest entry; zero for an empty log.
+func (tx *Tx) LastEntryTime() (at time.Time, err error) {
+	err = tx.Row(`SELECT CAST(COALESCE(MAX(created_us), 0) AS BIGINT) FROM audit_entry WHERE org_id = $1 AND seq = (SELECT MAX(seq) FROM audit_entry WHERE org_id = $1)`).Scan(&at)
+	return at, err
+}

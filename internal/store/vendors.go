@@ -268,3 +268,11 @@ func (tx *Tx) RateOn(base, currency, day string) (Rate, error) {
 	return One(tx, scanRate, `SELECT base, currency, day, value, source FROM rate WHERE org_id = $1 AND base = $2 AND currency = $3 AND day <= $4 ORDER BY day DESC LIMIT 1`,
 		base, currency, day)
 }
+
+// SettledWaiting reports whether purchases wait to be added to their vendors'
+// figures.
+func (tx *Tx) SettledWaiting() (bool, error) {
+	var n int64
+	err := tx.Row(`SELECT COUNT(*) FROM (SELECT 1 FROM purchase WHERE org_id = $1 AND folded = 0 AND settles_us <= $2 LIMIT 1) w`, tx.Now()).Scan(&n)
+	return n > 0, err
+}

@@ -1,0 +1,367 @@
+package authority
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/countersign/countersign"
+	"github.com/countersign/countersign/internal/audit"
+	"github.com/countersign/countersign/internal/store"
+	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/mod/sumdb/tlog"
+)
+
+// book signs the log's checkpoints. A checkpoint is signed only for what has been
+// committed, and only when it extends what the guard holds; it is published once
+// the guard has advanced. Answers that allow something wait for that (ruling 29).
+type book struct {
+	a     *Authority
+	guard store.Guard
+
+	mu      sync.Mutex // held by whoever signs; it orders checkpoints
+	prover  *audit.Prover
+	guarded []byte // what the guard holds
+
+	state   sync.Mutex    // guards the fields below
+	signed  signedHead    // the last published checkpoint
+	changed chan struct{} // closed when signed changes
+	broken  error         // why nothing may be signed any more
+	saved   int64         // size that the database knows to be signed
+}
+
+type signedHead struct {
+	tree       tlog.Tree
+	checkpoint []byte
+}
+
+// ErrGuard says that the log and the guard's last checkpoint contradict each other.
+// Nothing is signed until somebody has looked: the database may be an old copy.
+var ErrGuard = errors.New("the log does not extend what was published")
+
+// openBook checks the log against itself and the guard.
+func openBook(ctx context.Context, a *Authority, guard store.Guard) (*book, error) {
+	b := &book{a: a, guard: guard, changed: make(chan struct{})}
+	head, err := a.db.Head(ctx)
+	if err != nil {
+		return nil, err
+	}
+	held, err := guard.Load(ctx, head.Origin)
+	if err != nil {
+		return nil, fmt.Errorf("read the guard: %w", err)
+	}
+	b.guarded = held
+	if err := b.compare(ctx, head, held); err != nil {
+		return nil, err
+	}
+	b.prover = audit.NewProver(a.db.Tiles(ctx, head.Size))
+	return b, nil
+}
+
+// compare proves that the log has grown out of the guard's checkpoint.
+func (b *book) compare(ctx context.Context, head store.Head, held []byte) error {
+	const hint = "run countersign audit recover, which proves growth or opens a new origin"
+	if len(held) == 0 {
+		if head.SignedSize > 0 {
+			return fmt.Errorf("%w: checkpoints of %d entries were published, but the guard is empty (hint: %s)", ErrGuard, head.SignedSize, hint)
+		}
+		return nil
+	}
+	c, err := audit.OpenCheckpoint(held, head.Origin, b.a.verifiers()...)
+	if err != nil {
+		return fmt.Errorf("%w: the guard's checkpoint cannot be opened: %w (hint: %s)", ErrGuard, err, hint)
+	}
+	if c.Size > head.Size {
+		return fmt.Errorf("%w: a checkpoint of %d entries was published, the database has %d: it is older (hint: %s)", ErrGuard, c.Size, head.Size, hint)
+	}
+	root, err := audit.Root(c.Size, b.a.db.Tiles(ctx, head.Size))
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrGuard, err)
+	}
+	if root != c.Root {
+		return fmt.Errorf("%w: the first %d entries are not those that were published (hint: %s)", ErrGuard, c.Size, hint)
+	}
+	b.signed = signedHead{tlog.Tree{N: c.Size, Hash: c.Root}, held}
+	b.saved = head.SignedSize
+	return nil
+}
+
+// verifiers are the public keys of the log, all that ever signed.
+func (a *Authority) verifiers() []note.Verifier {
+	var vs []note.Verifier
+	for _, k := range a.keys.Log {
+		if v, err := note.NewVerifier(k.Verifier); err == nil { // checked when the keys were read
+			vs = append(vs, v)
+		}
+	}
+	return vs
+}
+
+// Verifiers are the public keys of the log in the form name+hash+base64.
+func (a *Authority) Verifiers() []string { return a.keys.Verifiers() }
+
+// publish signs the tree if it is larger than what is signed, advances the guard
+// and tells those who wait. Whoever comes second finds the work done.
+func (b *book) publish(ctx context.Context, tree tlog.Tree) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	last, err := b.last()
+	if err != nil {
+		return err
+	}
+	if tree.N <= last.tree.N {
+		return nil
+	}
+	if err := b.a.clock.check(ctx, b.a.db); err != nil {
+		return err
+	}
+	tiles := b.a.db.Tiles(ctx, tree.N)
+	if err := b.extends(tiles, last.tree, tree); err != nil {
+		return b.fail(err)
+	}
+	signers := []note.Signer{b.a.keys.Log[len(b.a.keys.Log)-1].Signer}
+	checkpoint, err := audit.Checkpoint{Origin: b.a.org.Origin, Size: tree.N, Root: tree.Hash}.Sign(signers...)
+	if err != nil {
+		return b.fail(err)
+	}
+	if err := b.guard.Advance(ctx, b.a.org.Origin, b.guarded, checkpoint); err != nil {
+		if errors.Is(err, store.ErrConflict) {
+			return b.overtaken(ctx, tree, err)
+		}
+		return fmt.Errorf("advance the guard: %w", err)
+	}
+	b.guarded = checkpoint
+	b.set(signedHead{tree, checkpoint})
+	b.a.metrics.checkpoints.Inc()
+	return nil
+}
+
+// extends checks that the new tree begins with the old one. It costs a few hashes,
+// and finds what would otherwise be a fork with our own signature.
+func (b *book) extends(tiles audit.TileReader, old, tree tlog.Tree) error {
+	root, err := audit.Root(tree.N, tiles)
+	if err != nil {
+		return err
+	}
+	if root != tree.Hash {
+		return fmt.Errorf("%w: the tiles of %d entries do not give the root that was committed", ErrGuard, tree.N)
+	}
+	if old.N == 0 {
+		return nil
+	}
+	path, err := audit.ConsistencyProof(old.N, tree.N, tiles)
+	if err != nil {
+		return err
+	}
+	if err := tlog.CheckTree(tlog.TreeProof(path), tree.N, tree.Hash, old.N, old.Hash); err != nil {
+		return fmt.Errorf("%w: the tree of %d entries does not extend that of %d", ErrGuard, tree.N, old.N)
+	}
+	return nil
+}
+
+// overtaken handles a guard that another replica advanced: what it holds must be of
+// the same log.
+func (b *book) overtaken(ctx context.Context, tree tlog.Tree, cause error) error {
+	held, err := b.guard.Load(ctx, b.a.org.Origin)
+	if err != nil {
+		return err
+	}
+	if bytes.Equal(held, b.guarded) {
+		return cause
+	}
+	c, err := audit.OpenCheckpoint(held, b.a.org.Origin, b.a.verifiers()...)
+	if err != nil {
+		return b.fail(fmt.Errorf("%w: %w", ErrGuard, err))
+	}
+	head, err := b.a.db.Head(ctx)
+	if err != nil {
+		return err
+	}
+	if c.Size > head.Size {
+		return b.fail(fmt.Errorf("%w: another process published %d entries, the database has %d", ErrGuard, c.Size, head.Size))
+	}
+	root, err := audit.Root(c.Size, b.a.db.Tiles(ctx, head.Size))
+	if err != nil {
+		return err
+	}
+	if root != c.Root {
+		return b.fail(fmt.Errorf("%w: another process published another tree of %d entries", ErrGuard, c.Size))
+	}
+	b.guarded = held
+	b.set(signedHead{tlog.Tree{N: c.Size, Hash: c.Root}, held})
+	if c.Size >= tree.N {
+		return nil
+	}
+	return errRepeat
+}
+
+var errRepeat = errors.New("the guard was advanced by another process: look again")
+
+func (b *book) last() (signedHead, error) {
+	b.state.Lock()
+	defer b.state.Unlock()
+	return b.signed, b.broken
+}
+
+func (b *book) set(s signedHead) {
+	b.state.Lock()
+	defer b.state.Unlock()
+	if s.tree.N <= b.signed.tree.N {
+		return
+	}
+	b.signed = s
+	close(b.changed)
+	b.changed = make(chan struct{})
+}
+
+// fail stops signing for good: a contradiction in the log is never repaired by
+// trying again.
+func (b *book) fail(err error) error {
+	b.state.Lock()
+	defer b.state.Unlock()
+	if b.broken == nil {
+		b.broken = err
+		b.a.log.Error("nothing will be signed any more", "error", err)
+	}
+	return b.broken
+}
+
+// covered waits until a published checkpoint covers the tree's entries, and returns
+// it.
+func (b *book) covered(ctx context.Context, size int64) (signedHead, error) {
+	for {
+		b.state.Lock()
+		s, broken, changed := b.signed, b.broken, b.changed
+		b.state.Unlock()
+		if s.tree.N >= size {
+			return s, nil
+		}
+		if broken != nil {
+			return s, broken
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return s, ctx.Err()
+		}
+	}
+}
+
+// errNotCovered says that the change is committed but no checkpoint covers it yet.
+var errNotCovered = errors.New("committed, but not yet covered by a published checkpoint")
+
+// publishWait is how long an allowing answer waits for its entries to be sequenced
+// and signed (ruling 41).
+const publishWait = time.Second
+
+// settle waits until what was committed is covered by a published checkpoint.
+func (a *Authority) settle(ctx context.Context, c store.Committed) (signedHead, error) {
+	if len(c.Entries) == 0 {
+		return a.book.last()
+	}
+	if c.Tree.N > 0 { // the entries have their places: sign at once
+		if err := a.book.publish(ctx, c.Tree); err != nil && !errors.Is(err, errRepeat) {
+			return signedHead{}, fmt.Errorf("%w: %w", errNotCovered, err)
+		}
+		return a.book.covered(ctx, c.Tree.N)
+	}
+	ctx, cancel := context.WithTimeout(ctx, publishWait)
+	defer cancel()
+	last := c.Entries[len(c.Entries)-1].ID
+	for {
+		grown := a.db.Changed(store.LogGrew)
+		var at int64
+		err := a.db.Read(ctx, func(tx *store.Tx) error {
+			e, err := tx.EntryByID(last)
+			at = e.Index
+			return err
+		})
+		if err != nil {
+			return signedHead{}, fmt.Errorf("%w: %w", errNotCovered, err)
+		}
+		if at != store.Unplaced {
+			s, err := a.book.covered(ctx, at+1)
+			if err != nil {
+				return s, fmt.Errorf("%w: %w", errNotCovered, err)
+			}
+			return s, nil
+		}
+		select {
+		case <-grown:
+		case <-time.After(20 * time.Millisecond):
+		case <-ctx.Done():
+			return signedHead{}, errNotCovered
+		}
+	}
+}
+
+// Publish sequences what is committed, signs it and records in the database that it
+// did. The loop calls it; so may a command before it ends.
+func (a *Authority) Publish(ctx context.Context) error {
+	var head store.Head
+	var err error
+	if a.db.Driver() == store.Postgres {
+		head, err = a.db.Sequence(ctx, a.holder())
+	} else {
+		head, err = a.db.Head(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	if err := a.book.publish(ctx, tlog.Tree{N: head.Size, Hash: head.Root}); err != nil && !errors.Is(err, errRepeat) {
+		return err
+	}
+	return a.saveSigned(ctx)
+}
+
+// saveSigned tells the database which checkpoint is published: outgoing events wait
+// for it. It may lag behind; it never runs ahead.
+func (a *Authority) saveSigned(ctx context.Context) error {
+	s, err := a.book.last()
+	if err != nil {
+		return err
+	}
+	a.book.state.Lock()
+	behind := a.book.saved < s.tree.N
+	a.book.state.Unlock()
+	if !behind {
+		return nil
+	}
+	if err := a.db.SetSigned(ctx, s.tree.N, s.checkpoint); err != nil && !errors.Is(err, store.ErrConflict) {
+		return err
+	}
+	a.book.state.Lock()
+	a.book.saved = max(a.book.saved, s.tree.N)
+	a.book.state.Unlock()
+	return nil
+}
+
+// Checkpoint is the last published checkpoint, or a problem before the first.
+func (a *Authority) Checkpoint() ([]byte, error) {
+	s, err := a.book.last()
+	if err != nil {
+		return nil, countersign.NewProblem(countersign.CodeUnavailable, "the log cannot be signed").WithCause(err)
+	}
+	if s.checkpoint == nil {
+		return nil, notFound()
+	}
+	return s.checkpoint, nil
+}
+
+// prove returns the paths of entries, out of the book's memory of inner hashes where
+// they are there.
+func (b *book) prove(tiles audit.TileReader) func(size, index int64) ([]tlog.Hash, error) {
+	return func(size, index int64) ([]tlog.Hash, error) {
+		return audit.InclusionProof(size, index, tiles)
+	}
+}
+
+// CheckLog checks the stored log against itself: every entry's bytes, the tree, the
+// head. It reads everything.
+func (a *Authority) CheckLog(ctx context.Context) error {
+	_, err := a.db.CheckLog(ctx, nil)
+	return err
+}

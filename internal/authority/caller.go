@@ -1,0 +1,162 @@
+package authority
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+
+	"github.com/countersign/countersign"
+	"github.com/countersign/countersign/internal/authn"
+	"github.com/countersign/countersign/internal/store"
+)
+
+// Key is a calling system that has proven itself with its API key.
+type Key struct {
+	ID      string
+	Name    string
+	Source  string // the system's name: what it submitted is what it sees
+	Scopes  []authn.Scope
+	Returns []string // origins that its return URLs may have
+}
+
+// need refuses a key without the scope.
+func (k Key) need(s authn.Scope) error {
+	if slices.Contains(k.Scopes, s) {
+		return nil
+	}
+	return countersign.NewProblem(countersign.CodeForbidden, "this key has no scope %q", s).
+		WithHint("make a key with that scope: a key's scopes never change")
+}
+
+func (k Key) viewer() viewer { return viewer{source: k.Source} }
+
+// AuthenticateKey finds the key of a presented API key.
+func (a *Authority) AuthenticateKey(ctx context.Context, presented string) (Key, error) {
+	wrong := countersign.NewProblem(countersign.CodeUnauthenticated, "the API key is not valid here").
+		WithHint("send Authorization: Bearer and a key that was made for this organisation and has not expired")
+	id, ok := authn.ParseAPIKey(presented)
+	if !ok {
+		return Key{}, wrong
+	}
+	row, err := a.keyRow(ctx, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return Key{}, wrong
+	} else if err != nil {
+		return Key{}, fault(err)
+	}
+	now := a.db.Now()
+	if !authn.VerifyAPIKey(presented, row.Hash) || !row.Revoked.IsZero() || (!row.Expires.IsZero() && !now.Before(row.Expires)) {
+		return Key{}, wrong
+	}
+	return keyOf(row)
+}
+
+func keyOf(row store.APIKey) (Key, error) {
+	k := Key{ID: row.ID, Name: row.Name, Source: row.Source}
+	if err := json.Unmarshal([]byte(row.Scopes), &k.Scopes); err != nil {
+		return k, fault(err)
+	}
+	if err := json.Unmarshal([]byte(row.Returns), &k.Returns); err != nil {
+		return k, fault(err)
+	}
+	return k, nil
+}
+
+func (a *Authority) keyRow(ctx context.Context, id string) (row store.APIKey, err error) {
+	err = a.db.Read(ctx, func(tx *store.Tx) error {
+		row, err = tx.APIKey(id)
+		return err
+	})
+	return row, err
+}
+
+// Session is a person who is signed in.
+type Session struct {
+	Person store.Person
+	live   authn.LiveSession
+	hash   string
+}
+
+// ID is the session's id.
+func (s Session) ID() string { return s.live.Session().ID }
+
+// Request is the one request that a hand-over session is for; "" for a normal one.
+func (s Session) Request() string { return s.live.Session().Request }
+
+func (s Session) viewer() viewer { return viewer{person: s.Person.ID, only: s.Request()} }
+
+// browse refuses a session that was opened for one thing only (ruling 13).
+func (s Session) browse() error { return s.live.MayBrowse() }
+
+// AuthenticateSession finds the session of a presented token, and notes that it was
+// used.
+func (a *Authority) AuthenticateSession(ctx context.Context, token string) (Session, error) {
+	over := countersign.NewProblem(countersign.CodeUnauthenticated, "you are not signed in, or your session has ended").WithHint("sign in again")
+	hash, ok := authn.ParseToken(authn.TokenSession, token)
+	if !ok {
+		return Session{}, over
+	}
+	var s Session
+	var touched *authn.Session
+	err := a.db.Read(ctx, func(tx *store.Tx) error {
+		touched = nil
+		row, err := tx.SessionByToken(hash)
+		if errors.Is(err, store.ErrNotFound) {
+			return over
+		} else if err != nil {
+			return err
+		}
+		at, err := a.current(tx)
+		if err != nil {
+			return err
+		}
+		var f authn.Session
+		if err := json.Unmarshal([]byte(row.Facts), &f); err != nil {
+			return err
+		}
+		s.hash = row.TokenHash
+		if s.live, err = f.Live(at.settings.sessionLimits(), tx.Now()); err != nil {
+			return err
+		}
+		if s.Person, err = tx.Person(row.Person); err != nil {
+			return err
+		}
+		if !s.Person.Active {
+			return over
+		}
+		if t, worth := f.Touch(tx.Now()); worth {
+			touched = &t
+		}
+		return nil
+	})
+	if err != nil {
+		return Session{}, fault(err)
+	}
+	if touched != nil {
+		text, err := json.Marshal(touched)
+		if err != nil {
+			return Session{}, fault(err)
+		}
+		if _, err := a.db.Write(ctx, func(tx *store.Tx) error { return tx.TouchSession(hash, string(text), touched.LastSeen) }); err != nil {
+			return Session{}, fault(err)
+		}
+	}
+	return s, nil
+}
+
+// saveSession stores a session that was just opened.
+func saveSession(tx *store.Tx, s authn.Session, limits authn.SessionLimits) error {
+	text, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	return tx.InsertSession(store.Session{TokenHash: s.TokenHash, ID: s.ID, Person: s.Person, Kind: string(s.Kind), Approval: s.Request,
+		Facts: string(text), Created: s.CreatedAt, Seen: s.LastSeen, Expires: s.CreatedAt.Add(limits.Absolute)})
+}
+
+// SignOut ends a session.
+func (a *Authority) SignOut(ctx context.Context, s Session) error {
+	_, err := a.db.Write(ctx, func(tx *store.Tx) error { return tx.EndSession(s.hash) })
+	return fault(err)
+}

@@ -1,0 +1,309 @@
+package authority
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/countersign/countersign"
+	"github.com/countersign/countersign/internal/approval"
+	"github.com/countersign/countersign/internal/audit"
+	"github.com/countersign/countersign/internal/store"
+)
+
+// caseFile is a request with everything that an answer about it needs.
+type caseFile struct {
+	row       store.Approval
+	state     approval.State
+	decisions []store.Decision
+	submitted written // the submission's entry, where it was written just now
+	weighed   record
+	policy    store.Policy
+	founding  bool
+}
+
+// load reads a request that is stored.
+func (c *caseFile) load(tx *store.Tx, row store.Approval) (err error) {
+	c.row = row
+	if c.state, err = stateOf(row); err != nil {
+		return err
+	}
+	if c.decisions, err = tx.Decisions(row.ID); err != nil {
+		return err
+	}
+	if c.weighed, err = recorded(tx, row.WeighedEntry); err != nil {
+		return err
+	}
+	if c.policy, err = tx.PolicyByDigest(row.PolicyDigest); err != nil {
+		return err
+	}
+	e, err := tx.EntryByID(row.EntryID)
+	if err != nil {
+		return err
+	}
+	leaf, err := countersign.ParseLeaf(e.Leaf)
+	c.founding = leaf.Facts["founding"] == "true"
+	return err
+}
+
+// viewer says who looks at a request, and so what they may see of it.
+type viewer struct {
+	source string // a key's: sees what its source submitted
+	person string
+	only   string // the one request that a hand-over session sees
+	groups []string
+}
+
+// seesAll reports whether the viewer's groups let them see every request.
+func (v viewer) seesAll() bool {
+	return slices.ContainsFunc(v.groups, func(g string) bool {
+		return g == GroupAuditors || g == GroupControllers || g == GroupAdministrators
+	})
+}
+
+// sees reports whether the viewer may see the request. To anybody else it is not
+// there (ruling 11).
+func (c *caseFile) sees(v viewer) bool {
+	if v.source != "" {
+		return v.source == c.row.Source
+	}
+	if v.only != "" && v.only != c.row.ID {
+		return false
+	}
+	if v.person == "" {
+		return false
+	}
+	if v.only == c.row.ID || v.seesAll() || v.person == c.row.Nominated || v.person == c.row.Requester {
+		return true
+	}
+	if slices.ContainsFunc(c.state.Requesters, func(r approval.Requester) bool { return r.ID == v.person }) {
+		return true
+	}
+	if slices.ContainsFunc(c.decisions, func(d store.Decision) bool { return d.Person == v.person }) {
+		return true
+	}
+	for _, cl := range c.state.Clauses() {
+		for _, g := range cl.From {
+			if slices.Contains(v.groups, g) {
+				return true
+			}
+		}
+	}
+	return slices.ContainsFunc(c.state.Requirement.Watchers, func(g string) bool { return slices.Contains(v.groups, g) })
+}
+
+// viewerOf completes a person's view with their groups.
+func viewerOf(tx *store.Tx, s Session) (viewer, error) {
+	v := s.viewer()
+	groups, err := tx.GroupsOf(v.person)
+	for _, g := range groups {
+		v.groups = append(v.groups, g.Group)
+	}
+	return v, err
+}
+
+// view writes the request as it goes over the wire.
+func (a *Authority) view(c *caseFile, v viewer) (*countersign.Approval, error) {
+	s := c.state
+	reasons := c.weighed.Reasons
+	if v.source != "" || s.Requesters != nil && slices.ContainsFunc(s.Requesters, func(r approval.Requester) bool { return r.ID == v.person }) {
+		if c.weighed.ForRequester != nil { // the source shows it to the requester
+			reasons = c.weighed.ForRequester
+		}
+	}
+	if reasons == nil {
+		reasons = []countersign.Reason{}
+	}
+	out := &countersign.Approval{ID: s.ID, Status: s.Status, Version: s.Version, Document: c.row.Document, Digest: s.Digest, Source: s.Source,
+		Outcome: s.Requirement.Outcome, Requirement: s.Requirement, RequirementDigest: s.RequirementDigest, PolicyDigest: s.PolicyDigest,
+		PolicyVersion: c.row.PolicyVersion, Reasons: reasons, Findings: c.weighed.Findings, Founding: c.founding, Decisions: []countersign.Decision{},
+		CreatedAt: stamp(s.CreatedAt), DecideBy: stamp(s.DecideBy), NotBefore: stamp(s.NotBefore), ReleaseBy: stamp(s.ReleaseBy), EndedAt: stamp(s.EndedAt),
+		Supersedes: s.Supersedes, SupersededBy: s.SupersededBy, Follows: s.Follows}
+	for _, d := range c.decisions {
+		var dec countersign.Decision
+		if err := json.Unmarshal([]byte(d.Body), &dec); err != nil {
+			return nil, err
+		}
+		out.Decisions = append(out.Decisions, dec)
+	}
+	if s.Status == countersign.StatusPending || s.Status == countersign.StatusUnsatisfiable {
+		out.Missing = approval.MissingInWords(s)
+		out.StepUpURL = a.org.PublicURL + "/r/" + s.ID
+	}
+	return out, nil
+}
+
+// answer views the case for whoever asked, with its receipt where it allows
+// something. It waits until what was committed is covered by a published
+// checkpoint; where that takes too long, an allowing answer is "pending" (ruling 41).
+func (a *Authority) answer(ctx context.Context, c *caseFile, committed store.Committed, v viewer) (*countersign.Approval, error) {
+	out, err := a.view(c, v)
+	if err != nil {
+		return nil, err
+	}
+	head, err := a.settle(ctx, committed)
+	allows := c.state.Status == countersign.StatusApproved || c.state.Status == countersign.StatusReleased
+	switch {
+	case err != nil && !allows:
+		a.log.Warn("an entry is not covered by a checkpoint yet", "request", c.row.ID, "error", err)
+		return out, nil
+	case errors.Is(err, errNotCovered):
+		a.log.Warn("an approval is not covered by a checkpoint yet", "request", c.row.ID, "error", err)
+		out.Status, out.NotBefore, out.ReleaseBy = countersign.StatusPending, "", ""
+		out.Missing = []string{"the log entry to be signed; ask again in a second"}
+		return out, nil
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w", errNotCovered, err)
+	case !allows:
+		return out, nil
+	}
+	receipt, err := a.receipt(ctx, c, head)
+	if err != nil {
+		return nil, err
+	}
+	out.Receipt = receipt.Bytes()
+	return out, nil
+}
+
+// receipt puts the receipt of a case together under a published checkpoint.
+func (a *Authority) receipt(ctx context.Context, c *caseFile, head signedHead) (countersign.Receipt, error) {
+	entries, err := a.receiptEntries(ctx, c)
+	if err != nil {
+		return countersign.Receipt{}, err
+	}
+	for _, e := range entries {
+		if e.Index < 0 || e.Index >= head.tree.N {
+			return countersign.Receipt{}, errNotCovered
+		}
+	}
+	in := audit.ReceiptInput{Entries: entries, Checkpoint: head.checkpoint}
+	tiles := a.db.Tiles(ctx, head.tree.N)
+	in.Prove = a.book.prove(tiles)
+	return audit.BuildReceipt(in)
+}
+
+// receiptEntries collects the entries that the receipt of a case consists of.
+func (a *Authority) receiptEntries(ctx context.Context, c *caseFile) ([]audit.Logged, error) {
+	var out []audit.Logged
+	err := a.db.Read(ctx, func(tx *store.Tx) error {
+		out = nil
+		g := gatherer{tx: tx}
+		g.entry(countersign.RoleSubmission, c.row.EntryID, countersign.OpeningDocument, countersign.OpeningRequirement)
+		digests := []string{}
+		if c.row.WeighedEntry != c.row.EntryID {
+			g.entry(countersign.RoleReweighing, c.row.WeighedEntry, countersign.OpeningRequirement)
+		}
+		for _, d := range c.decisions {
+			if !decisionStands(c.state, d.ID) {
+				continue
+			}
+			g.entry(countersign.RoleDecision, d.EntryID, countersign.OpeningDecision)
+			var dec countersign.Decision
+			if err := json.Unmarshal([]byte(d.Body), &dec); err != nil {
+				return err
+			}
+			if dec.Evidence.Passkey != nil {
+				f, err := tx.Authenticator(dec.Evidence.Passkey.Authenticator)
+				if err != nil {
+					return err
+				}
+				g.entry(countersign.RoleEnrolment, f.EntryID, countersign.OpeningEnrolment)
+			}
+		}
+		for _, e := range g.out {
+			leaf, err := countersign.ParseLeaf(e.Leaf)
+			if err != nil {
+				return err
+			}
+			if p := leaf.Facts["policy_digest"]; p != "" && !slices.Contains(digests, p) {
+				digests = append(digests, p)
+			}
+		}
+		for _, digest := range digests {
+			p, err := tx.PolicyByDigest(digest)
+			if err != nil {
+				return err
+			}
+			g.entry(countersign.RolePolicy, p.EntryID)
+		}
+		if c.state.Status == countersign.StatusReleased {
+			id, err := releaseEntry(tx, c.row.ID)
+			if err != nil {
+				return err
+			}
+			g.entry(countersign.RoleRelease, id)
+		}
+		out = g.out
+		return g.err
+	})
+	return out, err
+}
+
+// decisionStands reports whether a decision still counts: a stricter requirement
+// voids what was signed before it.
+func decisionStands(s approval.State, id string) bool {
+	for _, d := range s.Decisions {
+		if d.ID == id {
+			return d.Void == ""
+		}
+	}
+	return false
+}
+
+// releaseEntry finds the entry of a request's release.
+func releaseEntry(tx *store.Tx, request string) (string, error) {
+	entries, err := tx.EntriesBySubject(request, -1, 1000)
+	if err != nil {
+		return "", err
+	}
+	for _, e := range slices.Backward(entries) {
+		leaf, err := countersign.ParseLeaf(e.Leaf)
+		if err != nil {
+			return "", err
+		}
+		if leaf.Type == countersign.EntryRequestReleased {
+			return e.ID, nil
+		}
+	}
+	return "", store.ErrNotFound
+}
+
+// gatherer reads entries with the openings that are to be shown.
+type gatherer struct {
+	tx   *store.Tx
+	out  []audit.Logged
+	seen map[string]bool
+	err  error
+}
+
+func (g *gatherer) entry(role, id string, openings ...string) {
+	if g.err != nil || g.seen[id] {
+		return
+	}
+	if g.seen == nil {
+		g.seen = map[string]bool{}
+	}
+	g.seen[id] = true
+	e, err := g.tx.EntryByID(id)
+	if err != nil {
+		g.err = err
+		return
+	}
+	l := audit.Logged{Role: role, Index: e.Index, Leaf: e.Leaf}
+	if len(openings) > 0 {
+		all, err := g.tx.Openings(id)
+		if err != nil {
+			g.err = err
+			return
+		}
+		l.Openings = map[string]countersign.Opening{}
+		for _, name := range openings {
+			if o, ok := all[name]; ok {
+				l.Openings[name] = o
+			}
+		}
+	}
+	g.out = append(g.out, l)
+}

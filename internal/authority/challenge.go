@@ -1,0 +1,324 @@
+package authority
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/countersign/countersign"
+	"github.com/countersign/countersign/internal/approval"
+	"github.com/countersign/countersign/internal/authn"
+	"github.com/countersign/countersign/internal/policy"
+	"github.com/countersign/countersign/internal/store"
+)
+
+// pendingAct is what is stored with a decision's challenge beside its statement.
+type pendingAct struct {
+	Version    int64    `json:"version"` // of the approval that the person looked at
+	BreakGlass bool     `json:"break_glass,omitempty"`
+	Allow      [][]byte `json:"allow,omitempty"` // credential ids that were offered
+}
+
+// Challenge makes the single-use challenge for one act of one person (life of a
+// request, step 5). The person says which digest they saw; when the stored document
+// is another one, the answer is the difference and no challenge.
+func (a *Authority) Challenge(ctx context.Context, s Session, request string, body countersign.ChallengeBody) (*countersign.ChallengeAnswer, error) {
+	if err := a.clock.check(ctx, a.db); err != nil {
+		return nil, err
+	}
+	if err := s.live.MaySee(request); err != nil {
+		return nil, err
+	}
+	var out *countersign.ChallengeAnswer
+	_, err := a.db.Write(ctx, func(tx *store.Tx) (err error) {
+		out, err = a.challenge(tx, s, request, body)
+		return err
+	})
+	return out, fault(err)
+}
+
+func (a *Authority) challenge(tx *store.Tx, s Session, request string, body countersign.ChallengeBody) (*countersign.ChallengeAnswer, error) {
+	c, err := a.visible(tx, s, request)
+	if err != nil {
+		return nil, err
+	}
+	if body.Act != countersign.ActApprove && body.Act != countersign.ActDeny {
+		return nil, countersign.Invalid(countersign.FieldError{Pointer: "/act", Detail: `want "approve" or "deny"`})
+	}
+	if !body.Digest.Valid() || !body.Digest.Equal(c.state.Digest) {
+		return nil, a.changed(tx, c, body.Digest)
+	}
+	who, err := a.actor(tx, c, s.Person.ID, body.ActingFor, body.BreakGlass)
+	if err != nil {
+		return nil, err
+	}
+	e := approval.Eligible(c.state, who, tx.Now())
+	if (body.Act == countersign.ActApprove && !e.MayApprove) || (body.Act == countersign.ActDeny && !e.MayDeny) {
+		return nil, mayNot(who.Person, e, body.Act)
+	}
+	at, err := a.current(tx)
+	if err != nil {
+		return nil, err
+	}
+	expires := tx.Now().Add(at.settings.challengeExpires())
+	statement := countersign.Statement{Version: countersign.StatementVersion, Org: tx.Org(), Approval: request, Digest: c.state.Digest,
+		RequirementDigest: c.state.RequirementDigest, PolicyDigest: c.state.PolicyDigest, Act: body.Act, Attestations: body.Attestations,
+		Reason: body.Reason, Person: s.Person.ID, ActingFor: body.ActingFor, Expires: stamp(expires), Nonce: authn.NewNonce()}
+	ch, err := authn.DecisionChallenge(statement, tx.Now())
+	if err != nil {
+		return nil, err
+	}
+	return a.offer(tx, s, c, ch, offered{who, body, expires.Format(countersign.TimeFormat)})
+}
+
+// offered is what an answer to a challenge request is made from.
+type offered struct {
+	who     approval.Candidate
+	body    countersign.ChallengeBody
+	expires string
+}
+
+// offer stores the challenge and says how it can be answered.
+func (a *Authority) offer(tx *store.Tx, s Session, c *caseFile, ch authn.Challenge, o offered) (*countersign.ChallengeAnswer, error) {
+	need := required(c.state, o.who)
+	if o.body.Act == countersign.ActDeny {
+		need.Assurance = countersign.AssuranceSession
+	}
+	factors, err := tx.Authenticators(s.Person.ID)
+	if err != nil {
+		return nil, err
+	}
+	passkeys, codes, err := usable(factors, tx.Now())
+	if err != nil {
+		return nil, err
+	}
+	out := &countersign.ChallengeAnswer{ID: ch.ID, Statement: ch.Statement, Assurance: need.Assurance, ExpiresAt: o.expires, Factors: []string{}}
+	if need.Assurance == countersign.AssuranceSession {
+		out.Factors = append(out.Factors, "session")
+	}
+	if len(passkeys) > 0 {
+		ch = ch.Offer(passkeys)
+		out.Factors = append(out.Factors, "passkey")
+		if out.Passkey, err = a.rp.RequestOptions(ch, passkeys); err != nil {
+			return nil, err
+		}
+	}
+	if codes > 0 && countersign.AssuranceMFA.AtLeast(need.Assurance) {
+		out.Factors = append(out.Factors, "totp")
+	}
+	detail, err := json.Marshal(pendingAct{Version: c.state.Version, BreakGlass: o.body.BreakGlass, Allow: ch.Allow})
+	if err != nil {
+		return nil, err
+	}
+	return out, tx.InsertChallenge(store.Challenge{ID: ch.ID, Purpose: string(ch.Purpose), Person: s.Person.ID, Session: s.ID(), Approval: c.row.ID,
+		Statement: ch.Statement, Detail: string(detail), Created: tx.Now(), Expires: ch.Expires})
+}
+
+// required is what binds this person: the stricter of the request's requirement and
+// the one weighed for them.
+func required(s approval.State, who approval.Candidate) countersign.Requirement {
+	r := s.Requirement
+	if w := who.Person.Weighed; w != nil && w.Outcome == countersign.OutcomeStepUp {
+		r = r.Merge(*w)
+	}
+	return r
+}
+
+// usable lists the passkeys that may be used for an act now, and counts the code
+// generators.
+func usable(factors []store.Authenticator, now time.Time) (passkeys []authn.Passkey, codes int, err error) {
+	for _, f := range factors {
+		var standing authn.Standing
+		switch f.Type {
+		case store.FactorPasskey, store.FactorTOTP:
+			if err := json.Unmarshal([]byte(f.Standing), &standing); err != nil {
+				return nil, 0, err
+			}
+			if standing.Counts(now) != nil {
+				continue
+			}
+		default:
+			continue
+		}
+		if f.Type == store.FactorTOTP {
+			codes++
+			continue
+		}
+		var p authn.Passkey
+		if err := json.Unmarshal([]byte(f.Record), &p); err != nil {
+			return nil, 0, err
+		}
+		passkeys = append(passkeys, p)
+	}
+	return passkeys, codes, nil
+}
+
+// visible reads a request that the person may see. To anybody else it is not there.
+func (a *Authority) visible(tx *store.Tx, s Session, request string) (*caseFile, error) {
+	row, err := tx.Approval(request)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, notFound()
+	} else if err != nil {
+		return nil, err
+	}
+	c := &caseFile{}
+	if err := c.load(tx, row); err != nil {
+		return nil, a.tampered(tx, row, err)
+	}
+	v, err := viewerOf(tx, s)
+	if err != nil {
+		return nil, err
+	}
+	if !c.sees(v) {
+		return nil, notFound()
+	}
+	return c, nil
+}
+
+// tampered adds the difference between the logged document and the stored one to the
+// problem of a row that was changed from outside.
+func (a *Authority) tampered(tx *store.Tx, row store.Approval, err error) error {
+	var p *countersign.Problem
+	if !errors.Is(err, errTampered) || !errors.As(err, &p) {
+		return err
+	}
+	openings, err2 := tx.Openings(row.EntryID)
+	if err2 != nil {
+		return err
+	}
+	if o, ok := openings[countersign.OpeningDocument]; ok {
+		if diff, err := countersign.Compare([]byte(o.Value), row.Document); err == nil {
+			p.Differences = diff
+		}
+	}
+	a.log.Error("a stored document was changed from outside", "request", row.ID)
+	return p
+}
+
+// changed says how the document that was shown differs from the one that stands now.
+func (a *Authority) changed(tx *store.Tx, c *caseFile, shown countersign.Digest) error {
+	p := countersign.NewProblem(countersign.CodeChanged, "the document you were shown (%s) is not the one that is stored", clipDigest(shown)).
+		WithHint("look at the request again")
+	if c.state.SupersededBy != "" {
+		newer, err := tx.Approval(c.state.SupersededBy)
+		if err != nil {
+			return err
+		}
+		p.Detail = "the request was replaced by " + newer.ID
+		if p.Differences, err = countersign.Compare(c.row.Document, newer.Document); err != nil {
+			return err
+		}
+		return p
+	}
+	earlier, err := tx.ApprovalByDigest(c.row.Source, c.row.Kind, c.row.Object, string(shown))
+	if err == nil {
+		if p.Differences, err = countersign.Compare(earlier.Document, c.row.Document); err != nil {
+			return err
+		}
+	} else if !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	return p
+}
+
+func clipDigest(d countersign.Digest) string {
+	if !d.Valid() {
+		return "no valid digest"
+	}
+	return string(d)
+}
+
+// mayNot is the problem of a person who may not decide, with every reason.
+func mayNot(p approval.Person, e approval.Eligibility, act countersign.Act) error {
+	problem := countersign.NewProblem(countersign.CodeForbidden, "%s may not %s this", p.Name, act)
+	for _, o := range e.Obstacles {
+		if act == countersign.ActDeny && o.ApproveOnly {
+			continue
+		}
+		if o.Code == approval.ObstacleStatus {
+			problem = countersign.NewProblem(countersign.CodeState, "the request is not waiting for a decision")
+		}
+		problem.Reasons = append(problem.Reasons, countersign.Reason{Rule: o.Code, State: countersign.True, Sentence: o.Sentence, Effect: countersign.OutcomeDeny})
+	}
+	if len(problem.Reasons) > 0 && problem.Code == countersign.CodeForbidden {
+		problem.Detail += ": " + problem.Reasons[0].Sentence
+	}
+	return problem
+}
+
+// actor puts together who acts: the person, weighed again for this request (ruling
+// 6), whom they stand in for, and break-glass if they ask for it.
+func (a *Authority) actor(tx *store.Tx, c *caseFile, person, actingFor string, glass bool) (approval.Candidate, error) {
+	p, err := a.candidate(tx, c.row.Kind, person)
+	if err != nil {
+		return approval.Candidate{}, err
+	}
+	who := approval.Candidate{Person: p}
+	if actingFor != "" {
+		if who.ActingFor, err = a.delegator(tx, c, person, actingFor); err != nil {
+			return who, err
+		}
+	}
+	if who.Person.Weighed, err = a.weighPerson(tx, c, person, actingFor); err != nil {
+		return who, err
+	}
+	if glass {
+		who.BreakGlass, err = a.breakGlass(tx, c, person)
+	}
+	return who, err
+}
+
+// weighPerson asks the policy in force about the person who is about to sign. What
+// is stricter binds this person; a deny bars only them.
+func (a *Authority) weighPerson(tx *store.Tx, c *caseFile, person, actingFor string) (*countersign.Requirement, error) {
+	if countersign.InternalKind(c.row.Kind) {
+		return nil, nil
+	}
+	m, err := c.matter()
+	if err != nil {
+		return nil, err
+	}
+	m.sub.Approver, m.sub.ActingFor = person, actingFor
+	w, err := a.weigh(tx, m, policy.StagePerson)
+	if err != nil {
+		return nil, err
+	}
+	return &w.result.Requirement, nil
+}
+
+// matter is the stored document, to be weighed again. Its submission is a copy.
+func (c *caseFile) matter() (*matter, error) {
+	m := &matter{doc: new(countersign.Document), sub: new(countersign.Submission), source: c.row.Source}
+	if err := countersign.DecodeStrict(c.row.Document, m.doc); err != nil {
+		return nil, err
+	}
+	return m, json.Unmarshal([]byte(c.row.Submission), m.sub)
+}
+
+// delegator finds the delegation under which a person acts for another.
+func (a *Authority) delegator(tx *store.Tx, c *caseFile, person, from string) (*approval.Delegator, error) {
+	all, err := tx.DelegationsTo(person)
+	if err != nil {
+		return nil, err
+	}
+	i := slices.IndexFunc(all, func(d store.Delegation) bool { return d.From == from })
+	if i < 0 {
+		return nil, countersign.NewProblem(countersign.CodeForbidden, "nobody of that id has delegated to you now")
+	}
+	d, err := delegationOf(all[i])
+	if err != nil {
+		return nil, err
+	}
+	p, err := a.candidate(tx, c.row.Kind, from)
+	return &approval.Delegator{Person: p, Delegation: d}, err
+}
+
+func delegationOf(row store.Delegation) (approval.Delegation, error) {
+	d := approval.Delegation{ID: row.ID, From: row.From, To: row.To, Starts: row.Starts, Ends: row.Ends}
+	if row.Currency != "" {
+		d.Limit = &countersign.Amount{Value: countersign.FormatMinor(row.Minor, row.Currency), Currency: row.Currency}
+	}
+	return d, json.Unmarshal([]byte(row.Kinds), &d.Kinds)
+}

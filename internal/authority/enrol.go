@@ -1,0 +1,493 @@
+package authority
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/countersign/countersign"
+	"github.com/countersign/countersign/internal/authn"
+	"github.com/countersign/countersign/internal/store"
+)
+
+// Invited is a fresh invitation. The token is for the link, shown once.
+type Invited struct {
+	ID        string `json:"id"`
+	Token     string `json:"token"`
+	URL       string `json:"url"`
+	ExpiresAt string `json:"expires_at"`
+}
+
+// Invite lets a person enrol. An administrator invites others; offline, the operator
+// does.
+func (a *Authority) Invite(ctx context.Context, s Session, person string) (*Invited, error) {
+	if err := a.administrator(ctx, s); err != nil {
+		return nil, err
+	}
+	var out *Invited
+	_, err := a.db.Write(ctx, func(tx *store.Tx) (err error) {
+		if _, err := tx.Person(person); err != nil {
+			return err
+		}
+		out, err = a.invite(tx, authn.Invitation{Org: tx.Org(), Person: person, InvitedBy: s.Person.ID})
+		return err
+	})
+	return out, fault(err)
+}
+
+func (a *Authority) invite(tx *store.Tx, in authn.Invitation) (*Invited, error) {
+	inv, token, err := authn.NewInvitation(in, tx.Now())
+	if err != nil {
+		return nil, err
+	}
+	at, err := a.current(tx)
+	if err != nil {
+		return nil, err
+	}
+	inv.ExpiresAt = tx.Now().Add(at.settings.invitationExpires())
+	text, err := json.Marshal(inv)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := appendEntry(tx, entry{typ: countersign.EntryInvitationMade, subject: in.Person, actor: in.InvitedBy, facts: map[string]string{"invitation": inv.ID}}); err != nil {
+		return nil, err
+	}
+	return &Invited{ID: inv.ID, Token: token, URL: a.org.PublicURL + "/enrol#" + token, ExpiresAt: stamp(inv.ExpiresAt)},
+		tx.InsertInvitation(store.Invitation{TokenHash: inv.TokenHash, ID: inv.ID, Purpose: "enrol", Person: in.Person, Inviter: in.InvitedBy,
+			Detail: string(text), Created: tx.Now(), Expires: inv.ExpiresAt})
+}
+
+// RedeemInvitation uses an invitation up and opens a session that can enrol one
+// authenticator, and nothing else.
+func (a *Authority) RedeemInvitation(ctx context.Context, token string) (*SignedIn, error) {
+	bad := countersign.NewProblem(countersign.CodeGone, "this invitation is not valid").WithHint("ask for a new one")
+	hash, ok := authn.ParseToken(authn.TokenInvitation, token)
+	if !ok {
+		return nil, bad
+	}
+	var out *SignedIn
+	_, err := a.db.Write(ctx, func(tx *store.Tx) error {
+		row, err := tx.InvitationByToken(hash)
+		if errors.Is(err, store.ErrNotFound) {
+			return bad
+		} else if err != nil {
+			return err
+		}
+		var inv authn.Invitation
+		if err := json.Unmarshal([]byte(row.Detail), &inv); err != nil {
+			return err
+		}
+		inv.UsedAt = row.Used
+		_, grant, err := inv.Redeem(token, tx.Now())
+		if err != nil {
+			return err
+		}
+		if err := tx.UseInvitation(hash); err != nil {
+			return bad
+		}
+		out, err = a.openEnrolment(tx, grant)
+		return err
+	})
+	return out, fault(err)
+}
+
+func (a *Authority) openEnrolment(tx *store.Tx, g authn.Grant) (*SignedIn, error) {
+	p, err := tx.Person(g.Person())
+	if err != nil {
+		return nil, err
+	}
+	if !p.Active {
+		return nil, countersign.NewProblem(countersign.CodeForbidden, "%s is not active", p.Name)
+	}
+	s, token := authn.NewEnrolmentSession(tx.Org(), g, tx.Now())
+	limits := authn.SessionLimits{Absolute: authn.EnrolmentLife, Idle: authn.EnrolmentLife}
+	return &SignedIn{Token: token, Person: countersign.Principal{ID: p.ID, Name: p.Name}, Kind: string(s.Kind), ExpiresAt: stamp(tx.Now().Add(limits.Absolute))},
+		saveSession(tx, s, limits)
+}
+
+// GrantEnrolment opens an enrolment session for a person who has stepped up with an
+// authenticator they have: the new one can be no stronger.
+func (a *Authority) GrantEnrolment(ctx context.Context, s Session, body StepUpBody) (*SignedIn, error) {
+	if err := s.browse(); err != nil {
+		return nil, err
+	}
+	j, err := a.stepUp(ctx, s, "enrol", body)
+	if err != nil {
+		return nil, fault(err)
+	}
+	var out *SignedIn
+	_, err = a.db.Write(ctx, func(tx *store.Tx) error {
+		row, err := tx.Authenticator(j.Authenticator())
+		if err != nil {
+			return err
+		}
+		var standing authn.Standing
+		if err := json.Unmarshal([]byte(row.Standing), &standing); err != nil {
+			return err
+		}
+		g, err := authn.GrantByFactor(j, standing, tx.Now())
+		if err != nil {
+			return err
+		}
+		out, err = a.openEnrolment(tx, g)
+		return err
+	})
+	return out, fault(err)
+}
+
+// pendingEnrolment is what is kept of an enrolment between its beginning and its end.
+type pendingEnrolment struct {
+	Kind   authn.Kind `json:"kind"`
+	ID     string     `json:"id"`               // fac_…
+	Secret string     `json:"secret,omitempty"` // of a code generator, sealed
+}
+
+// BeginEnrolment starts the enrolment of a passkey or a code generator.
+func (a *Authority) BeginEnrolment(ctx context.Context, s Session, kind authn.Kind) (*Ceremony, error) {
+	if kind != authn.KindPasskey && kind != authn.KindTOTP {
+		return nil, countersign.Invalid(countersign.FieldError{Pointer: "/type", Detail: `want "passkey" or "totp"`})
+	}
+	var out Ceremony
+	_, err := a.db.Write(ctx, func(tx *store.Tx) error {
+		if _, err := s.live.EnrolmentGrant(tx.Now()); err != nil {
+			return err
+		}
+		pending := pendingEnrolment{Kind: kind, ID: countersign.NewID(countersign.PrefixAuthenticator, tx.Now())}
+		var secret []byte
+		if kind == authn.KindTOTP {
+			secret = authn.NewTOTPSecret()
+			pending.Secret = a.ring.Seal(a.place(pending.ID), secret)
+		}
+		ch, begun, err := a.ceremony(tx, beginning{Ceremony: authn.Ceremony{Purpose: authn.PurposeEnrol, Person: s.Person.ID, Subject: pending.ID},
+			session: s.ID(), pending: &pending})
+		if err != nil {
+			return err
+		}
+		out = begun
+		if kind == authn.KindTOTP {
+			out.Secret, out.URI = authn.TOTPSecretText(secret), authn.TOTPURI(a.org.Name, loginOf(s.Person), secret)
+			return nil
+		}
+		have, err := passkeysOf(tx, s.Person.ID)
+		if err != nil {
+			return err
+		}
+		out.Options, err = a.rp.CreationOptions(authn.User{Handle: s.Person.Handle, Name: loginOf(s.Person), DisplayName: s.Person.Name}, ch, have)
+		return err
+	})
+	return &out, fault(err)
+}
+
+func loginOf(p store.Person) string {
+	if p.Email != "" {
+		return p.Email
+	}
+	return p.Name
+}
+
+func passkeysOf(tx *store.Tx, person string) ([]authn.Passkey, error) {
+	rows, err := tx.Authenticators(person)
+	if err != nil {
+		return nil, err
+	}
+	var out []authn.Passkey
+	for _, r := range rows {
+		if r.Type != store.FactorPasskey {
+			continue
+		}
+		var p authn.Passkey
+		if err := json.Unmarshal([]byte(r.Record), &p); err != nil {
+			return nil, err
+		}
+		out = append(out, p)
+	}
+	return out, nil
+}
+
+// EnrolBody ends an enrolment: with the passkey's registration, or the first code of
+// the generator.
+type EnrolBody struct {
+	Challenge string          `json:"challenge"`
+	Name      string          `json:"name"` // what the person calls it
+	Passkey   json.RawMessage `json:"passkey,omitempty"`
+	Code      string          `json:"code,omitempty"`
+	Password  string          `json:"password,omitempty"` // with a code generator: the password beside it
+}
+
+// Enrolled says what was enrolled and from when it counts.
+type Enrolled struct {
+	ID                string `json:"id"`
+	Type              string `json:"type"`
+	Name              string `json:"name"`
+	CountsFrom        string `json:"counts_from,omitempty"` // end of the cool-off
+	NeedsConfirmation bool   `json:"needs_confirmation,omitempty"`
+	Founding          bool   `json:"founding,omitempty"`
+}
+
+// FinishEnrolment verifies what was begun and stores the authenticator, with its
+// entry: the public key stands in the log before anything signed with it can.
+func (a *Authority) FinishEnrolment(ctx context.Context, s Session, body EnrolBody) (*Enrolled, error) {
+	if body.Name == "" || len(body.Name) > 100 {
+		return nil, countersign.Invalid(countersign.FieldError{Pointer: "/name", Detail: "required, at most 100 bytes: what you call it"})
+	}
+	k, taken, err := a.takeCeremony(ctx, body.Challenge, authn.PurposeEnrol, s.ID(), "")
+	if err != nil {
+		return nil, fault(err)
+	}
+	if k.Pending == nil {
+		return nil, fault(errors.New("an enrolment's challenge without its enrolment"))
+	}
+	e := &enrolling{a: a, s: s, body: body, pending: *k.Pending}
+	if e.grant, err = s.live.EnrolmentGrant(a.db.Now()); err != nil {
+		return nil, fault(err)
+	}
+	if err := e.verify(taken); err != nil {
+		return nil, fault(err)
+	}
+	committed, err := a.db.Write(ctx, e.write)
+	if errors.Is(err, store.ErrConflict) {
+		return nil, countersign.NewProblem(countersign.CodeConflict, "this passkey is enrolled already")
+	}
+	if err != nil {
+		return nil, fault(err)
+	}
+	if _, err := a.settle(ctx, committed); err != nil {
+		a.log.Warn("an enrolment is not covered by a checkpoint yet", "error", err)
+	}
+	return e.out, nil
+}
+
+// enrolling is one enrolment on its way into the store.
+type enrolling struct {
+	a       *Authority
+	s       Session
+	body    EnrolBody
+	pending pendingEnrolment
+	grant   authn.Grant
+	row     store.Authenticator
+	logged  countersign.Enrolment
+	out     *Enrolled
+}
+
+func (e *enrolling) verify(taken authn.TakenChallenge) error {
+	now := e.a.db.Now()
+	e.row = store.Authenticator{ID: e.pending.ID, Person: e.s.Person.ID, Type: string(e.pending.Kind), Name: e.body.Name, State: "{}", Record: "{}"}
+	if e.pending.Kind == authn.KindPasskey {
+		p, err := e.a.rp.VerifyRegistration(authn.Registration{Challenge: taken, Handle: e.s.Person.Handle, Response: e.body.Passkey, Now: now})
+		if err != nil {
+			return err
+		}
+		p.Authenticator = e.pending.ID
+		text, err := json.Marshal(p)
+		if err != nil {
+			return err
+		}
+		e.row.Record = string(text)
+		e.logged = p.Enrolment(e.s.Person.Name, e.grant.By())
+		e.row.CredentialID = e.logged.CredentialID
+		return nil
+	}
+	secret, err := e.a.ring.Open(e.a.place(e.pending.ID), e.pending.Secret)
+	if err != nil {
+		return err
+	}
+	state, result := authn.VerifyTOTP(secret, authn.TOTPState{}, e.body.Code, now)
+	if !result.Accepted {
+		return result.Err
+	}
+	text, err := json.Marshal(state)
+	if err != nil {
+		return err
+	}
+	e.row.State, e.row.Secret = string(text), e.pending.Secret
+	e.logged = authn.TOTPEnrolment(e.pending.ID, e.s.Person.ID, e.s.Person.Name, e.grant.By())
+	if e.body.Password != "" {
+		return authn.CheckNewPassword(e.a.blocklist, e.body.Password, e.a.org.Name, e.s.Person.Name, e.s.Person.Email, "countersign")
+	}
+	return nil
+}
+
+func (e *enrolling) write(tx *store.Tx) error {
+	at, err := e.a.current(tx)
+	if err != nil {
+		return err
+	}
+	groups, err := tx.GroupsOf(e.s.Person.ID)
+	if err != nil {
+		return err
+	}
+	standing, err := e.grant.Enrol(e.pending.Kind, authn.EnrolmentRules{Founding: at.founding, Trusted: len(groups) > 0, CoolOff: at.settings.coolOff()}, tx.Now())
+	if err != nil {
+		return err
+	}
+	text, err := json.Marshal(standing)
+	if err != nil {
+		return err
+	}
+	opening, err := countersign.Canonical(e.logged)
+	if err != nil {
+		return err
+	}
+	facts := map[string]string{"authenticator": e.row.ID, "type": e.row.Type}
+	if at.founding {
+		facts["founding"] = "true"
+	}
+	w, err := appendEntry(tx, entry{typ: countersign.EntryAuthenticatorEnrolled, subject: e.s.Person.ID, actor: e.s.Person.ID, facts: facts,
+		openings: map[string][]byte{countersign.OpeningEnrolment: opening}})
+	if err != nil {
+		return err
+	}
+	e.row.Standing, e.row.EntryID, e.row.Created = string(text), w.id, tx.Now()
+	if err := tx.InsertAuthenticator(e.row); err != nil {
+		return err
+	}
+	if e.body.Password != "" {
+		if err := e.a.setPassword(tx, e.s.Person, e.body.Password); err != nil {
+			return err
+		}
+	}
+	if err := tx.EndSession(e.s.hash); err != nil { // a grant is for one authenticator
+		return err
+	}
+	leaf, err := countersign.ParseLeaf(w.leaf)
+	if err != nil {
+		return err
+	}
+	if err := e.a.tell(tx, leaf, e.s.Person.ID); err != nil { // NIST SP 800-63B-4 §4.1.2.1: tell the person
+		return err
+	}
+	e.out = &Enrolled{ID: e.row.ID, Type: e.row.Type, Name: e.row.Name, CountsFrom: stamp(standing.CoolOffUntil), NeedsConfirmation: standing.NeedsConfirmation, Founding: at.founding}
+	if err := tx.FactsChanged(); err != nil {
+		return err
+	}
+	return e.a.endFounding(tx, at)
+}
+
+// setPassword sets or replaces a person's password. The caller has checked it.
+func (a *Authority) setPassword(tx *store.Tx, p store.Person, password string) error {
+	all, err := tx.Authenticators(p.ID)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(all, func(f store.Authenticator) bool { return f.Type == store.FactorPassword })
+	phc := []byte(a.hashing.Hash(password))
+	if i >= 0 {
+		row := all[i]
+		row.Secret = a.ring.Seal(a.place(row.ID), phc)
+		return tx.UpdateAuthenticator(row)
+	}
+	id := countersign.NewID(countersign.PrefixAuthenticator, tx.Now())
+	return tx.InsertAuthenticator(store.Authenticator{ID: id, Person: p.ID, Type: store.FactorPassword, Name: "password", Record: "{}", State: "{}", Standing: "{}",
+		Secret: a.ring.Seal(a.place(id), phc), Created: tx.Now()})
+}
+
+// endFounding leaves the founding state once two administrators can prove themselves
+// (ruling 14). It never comes back.
+func (a *Authority) endFounding(tx *store.Tx, at *settingsAt) error {
+	if !at.founding {
+		return nil
+	}
+	members, err := tx.Memberships()
+	if err != nil {
+		return err
+	}
+	able := 0
+	for _, m := range members {
+		if m.Group != GroupAdministrators {
+			continue
+		}
+		factors, err := tx.Authenticators(m.Person)
+		if err != nil {
+			return err
+		}
+		if slices.ContainsFunc(factors, func(f store.Authenticator) bool { return f.Type == store.FactorPasskey || f.Type == store.FactorTOTP }) {
+			able++
+		}
+	}
+	if able < 2 {
+		return nil
+	}
+	ended, err := tx.EndFounding()
+	if err != nil || !ended {
+		return err
+	}
+	if _, err := appendEntry(tx, entry{typ: countersign.EntryFoundingEnded, subject: tx.Org(), actor: actorSystem}); err != nil {
+		return err
+	}
+	return tx.FactsChanged()
+}
+
+// ConfirmEnrolment records that a second person has confirmed an enrolment with the
+// enrolee: never the enrolee, never the inviter (ruling 14).
+func (a *Authority) ConfirmEnrolment(ctx context.Context, s Session, authenticator string, body StepUpBody) error {
+	if err := a.administrator(ctx, s); err != nil {
+		return err
+	}
+	j, err := a.stepUp(ctx, s, "confirm:"+authenticator, body)
+	if err != nil {
+		return fault(err)
+	}
+	_, err = a.db.Write(ctx, func(tx *store.Tx) error {
+		if err := a.judged(tx, j); err != nil {
+			return err
+		}
+		row, err := tx.Authenticator(authenticator)
+		if err != nil {
+			return err
+		}
+		var standing authn.Standing
+		if err := json.Unmarshal([]byte(row.Standing), &standing); err != nil {
+			return err
+		}
+		if standing, err = standing.Confirm(s.Person.ID, tx.Now()); err != nil {
+			return err
+		}
+		text, err := json.Marshal(standing)
+		if err != nil {
+			return err
+		}
+		row.Standing = string(text)
+		if err := tx.UpdateAuthenticator(row); err != nil {
+			return err
+		}
+		detail, err := countersign.Canonical(map[string]any{"evidence": j.Evidence()})
+		if err != nil {
+			return err
+		}
+		if _, err := appendEntry(tx, entry{typ: countersign.EntryEnrolmentConfirmed, subject: row.Person, actor: s.Person.ID,
+			facts: map[string]string{"authenticator": row.ID}, openings: map[string][]byte{countersign.OpeningDetail: detail}}); err != nil {
+			return err
+		}
+		return tx.FactsChanged()
+	})
+	return fault(err)
+}
+
+// administrator refuses whoever is not one.
+func (a *Authority) administrator(ctx context.Context, s Session) error {
+	return a.member(ctx, s, GroupAdministrators)
+}
+
+// member refuses whoever is in none of the groups.
+func (a *Authority) member(ctx context.Context, s Session, groups ...string) error {
+	if err := s.browse(); err != nil {
+		return err
+	}
+	var in bool
+	err := a.db.Read(ctx, func(tx *store.Tx) error {
+		have, err := tx.GroupsOf(s.Person.ID)
+		for _, m := range have {
+			in = in || slices.Contains(groups, m.Group)
+		}
+		return err
+	})
+	if err != nil {
+		return fault(err)
+	}
+	if !in {
+		return countersign.NewProblem(countersign.CodeForbidden, "only members of %s may do this", strings.Join(groups, " or "))
+	}
+	return nil
+}

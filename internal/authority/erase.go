@@ -1,0 +1,103 @@
+package authority
+
+import (
+	"errors"
+
+	"github.com/countersign/countersign"
+	"github.com/countersign/countersign/internal/approval"
+	"github.com/countersign/countersign/internal/store"
+)
+
+// mayErase refuses an erasure before its time: of a request that is open, before the
+// end of its retention, or under an open alert (ruling 33).
+func (a *Authority) mayErase(tx *store.Tx, request string) error {
+	bad := func(format string, args ...any) error {
+		return countersign.NewProblem(countersign.CodeState, format, args...)
+	}
+	row, err := tx.Approval(request)
+	if errors.Is(err, store.ErrNotFound) {
+		return countersign.Invalid(countersign.FieldError{Pointer: "/id", Detail: "is no request here"})
+	} else if err != nil {
+		return err
+	}
+	if !row.Status.Final() {
+		return bad("%s is %s: only what has ended can be erased", request, row.Status)
+	}
+	at, err := a.current(tx)
+	if err != nil {
+		return err
+	}
+	if until := row.Created.Add(at.settings.retention()); tx.Now().Before(until) {
+		return bad("%s must be kept until %s", request, stamp(until))
+	}
+	about := []string{}
+	if row.Vendor != "" {
+		about = append(about, store.AboutVendor(row.Vendor))
+	}
+	if countersign.IsID(countersign.PrefixPerson, row.Requester) {
+		about = append(about, row.Requester)
+	}
+	decisions, err := tx.Decisions(request)
+	if err != nil {
+		return err
+	}
+	for _, d := range decisions {
+		about = append(about, d.Person)
+	}
+	open, err := tx.OpenAlerts(about)
+	if err != nil {
+		return err
+	}
+	if len(open) > 0 {
+		return bad("%s cannot be erased while the alert %s is open", request, open[0].ID)
+	}
+	return nil
+}
+
+// erase clears what is known of a request: the openings of its entries, its rows, its
+// copies in the outbox and among the answers kept for repetition. The entries stay,
+// so that inclusion and every other receipt stay provable.
+func (a *Authority) erase(tx *store.Tx, c *caseFile, request, actor string) error {
+	if err := a.mayErase(tx, request); err != nil {
+		return err
+	}
+	row, err := tx.Approval(request)
+	if err != nil {
+		return err
+	}
+	for after := int64(-1); ; {
+		entries, err := tx.EntriesBySubject(request, after, 500)
+		if err != nil {
+			return err
+		}
+		for _, e := range entries {
+			if _, err := tx.EraseOpenings(e.ID); err != nil {
+				return err
+			}
+			after = e.Index
+		}
+		if len(entries) < 500 {
+			break
+		}
+	}
+	state, err := stateOf(row)
+	if err != nil && !errors.Is(err, errTampered) {
+		return err
+	}
+	bare := approval.State{ID: state.ID, Org: state.Org, Source: state.Source, Kind: state.Kind, Status: state.Status, Version: state.Version,
+		PolicyDigest: state.PolicyDigest, CreatedAt: state.CreatedAt, EndedAt: state.EndedAt}
+	if err := a.put(&row, bare); err != nil {
+		return err
+	}
+	if err := tx.EraseApproval(row); err != nil {
+		return err
+	}
+	if _, err := tx.EraseJobs(request); err != nil {
+		return err
+	}
+	if _, err := tx.EraseCalls(request); err != nil {
+		return err
+	}
+	_, err = appendEntry(tx, entry{typ: countersign.EntryErased, subject: request, actor: actor, facts: map[string]string{"request": c.row.ID}})
+	return err
+}

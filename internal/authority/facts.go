@@ -1,0 +1,498 @@
+package authority
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/countersign/countersign"
+	"github.com/countersign/countersign/internal/policy"
+	"github.com/countersign/countersign/internal/signal"
+	"github.com/countersign/countersign/internal/store"
+	"golang.org/x/text/cases"
+	"golang.org/x/text/unicode/norm"
+)
+
+// matter is one document on its way through a weighing, with what was found out
+// about who and what it names.
+type matter struct {
+	doc    *countersign.Document
+	sub    *countersign.Submission
+	source string // of the key that submits
+
+	vendor    string // number in the vendor master, "" where the document names none
+	requester string // natural person's id, or source and subject
+	owner     string // person id, of a service's owner
+	nominated string // person id
+	actingFor string // person id
+
+	facts signal.Facts
+	base  string // the policy's currency
+	rates map[string]bool
+}
+
+// directory is the source whose subjects every other source may use: the people
+// that an import or a directory brought in.
+const directory = "directory"
+
+// loader reads the facts of a matter inside one transaction.
+type loader struct {
+	a    *Authority
+	tx   *store.Tx
+	v    *policy.Version
+	m    *matter
+	seen map[string]*signal.Person // people that were read, by id
+	err  error
+}
+
+// load reads everything that a decision on the document may look at. The sums are
+// not read here: they belong inside the transaction that writes the request.
+func (a *Authority) load(tx *store.Tx, v *policy.Version, m *matter) error {
+	l := &loader{a: a, tx: tx, v: v, m: m, seen: map[string]*signal.Person{}}
+	m.base = v.Currency()
+	m.rates = map[string]bool{}
+	m.facts = signal.Facts{Now: tx.Now(), Source: m.source, Document: m.doc, Submission: m.sub, Differences: []signal.Difference{}}
+	l.people()
+	l.vendor()
+	l.standing()
+	l.denials()
+	l.amounts()
+	return l.err
+}
+
+func (l *loader) fail(err error) bool {
+	if err != nil && l.err == nil {
+		l.err = err
+	}
+	return l.err != nil
+}
+
+// identify finds the natural person behind an identifier: a person's own id, the
+// submitting source's subject, or the directory's.
+func identify(tx *store.Tx, source, id string) (store.Person, error) {
+	if countersign.IsID(countersign.PrefixPerson, id) {
+		return tx.Person(id)
+	}
+	p, err := tx.PersonByIdentity(source, id)
+	if errors.Is(err, store.ErrNotFound) && source != directory {
+		return tx.PersonByIdentity(directory, id)
+	}
+	return p, err
+}
+
+func (l *loader) people() {
+	d := l.m.doc
+	if d.Requester != nil {
+		l.m.facts.Requester = l.person(d.Requester.ID, d.Requester.Name)
+		if p := l.m.facts.Requester; p != nil {
+			p.Type = d.Requester.Type
+			l.m.requester = p.ID
+			if p.ID == "" {
+				l.m.requester = l.m.source + ":" + d.Requester.ID
+			}
+			l.claims("requester.name", d.Requester.Name, p.Name, p.Known())
+		}
+		if d.Requester.Owner != "" {
+			l.m.facts.Owner = l.person(d.Requester.Owner, "")
+			if p := l.m.facts.Owner; p != nil {
+				l.m.owner = p.ID
+			}
+		}
+	}
+	if s := l.m.sub; s != nil {
+		if s.Approver != "" {
+			l.m.facts.Approver = l.person(s.Approver, "")
+			if p := l.m.facts.Approver; p != nil {
+				l.m.nominated = p.ID
+			}
+		}
+		if s.ActingFor != "" {
+			l.m.facts.ActingFor = l.person(s.ActingFor, "")
+			if p := l.m.facts.ActingFor; p != nil {
+				l.m.actingFor = p.ID
+			}
+		}
+	}
+}
+
+// person reads what is on record about whoever an identifier names. A person who is
+// named and not on record comes back with only the claim.
+func (l *loader) person(id, name string) *signal.Person {
+	if l.err != nil {
+		return nil
+	}
+	row, err := identify(l.tx, l.m.source, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return &signal.Person{Claimed: id, Name: name}
+	}
+	if l.fail(err) {
+		return nil
+	}
+	p := l.record(row)
+	if p == nil {
+		return nil
+	}
+	c := *p // the same natural person may be named in two places under two ids
+	c.Claimed = id
+	return &c
+}
+
+func (l *loader) record(row store.Person) *signal.Person {
+	if p, ok := l.seen[row.ID]; ok {
+		return p
+	}
+	groups, err := l.tx.GroupsOf(row.ID)
+	if l.fail(err) {
+		return nil
+	}
+	limits, err := l.tx.LimitsOf(row.ID)
+	if l.fail(err) {
+		return nil
+	}
+	changed, err := l.tx.FactorChanged(row.ID)
+	if l.fail(err) {
+		return nil
+	}
+	p := signalPerson(row, groups, limits, l.m.doc.Kind)
+	p.FactorChanged = changed
+	l.seen[row.ID] = &p
+	return &p
+}
+
+// signalPerson puts together what is weighed about a person, for one kind of
+// document.
+func signalPerson(row store.Person, groups []store.Membership, limits []store.PersonLimit, kind string) signal.Person {
+	p := signal.Person{ID: row.ID, Name: row.Name, Type: "person", Active: &row.Active, Privileged: &row.Privileged,
+		Manager: &row.Manager, Groups: make([]string, 0, len(groups)), Roles: []string{}, Since: row.Created, RoleChanged: row.PrivilegedSince,
+		Limit: signal.Limit{State: signal.LimitNone}}
+	for _, g := range groups {
+		p.Groups = append(p.Groups, g.Group)
+		if g.Since.After(p.RoleChanged) {
+			p.RoleChanged = g.Since
+		}
+	}
+	for _, lim := range limits { // "" sorts before any kind: its own limit wins
+		if lim.Kind == "" || lim.Kind == kind {
+			p.Limit = signal.Limit{State: signal.LimitSet, Amount: signal.Money{Minor: lim.Minor, Currency: lim.Currency}}
+			p.LimitChanged = lim.Since
+		}
+	}
+	return p
+}
+
+// claims notes a difference between what the request says and what is on record.
+func (l *loader) claims(field, claimed, stored string, known bool) {
+	if known && claimed != "" && stored != "" && foldName(claimed) != foldName(stored) {
+		l.m.facts.Differences = append(l.m.facts.Differences, signal.Difference{Field: field, Claimed: claimed, Stored: stored})
+	}
+}
+
+var folder = cases.Fold()
+
+// foldName makes names comparable: case folded, compatibility forms united, white
+// space and punctuation at the ends dropped.
+func foldName(s string) string {
+	return strings.Join(strings.Fields(strings.Trim(folder.String(norm.NFKC.String(s)), " .,;")), " ")
+}
+
+func (l *loader) vendor() {
+	p := l.m.doc.Payee
+	if l.err != nil || p == nil || p.ID == "" {
+		return
+	}
+	l.m.vendor = p.ID
+	v := &signal.Vendor{ID: p.ID, Record: store.AboutVendor(p.ID), Accounts: []signal.Account{}, LastPaid: []string{}}
+	if p.Account != nil {
+		v.Fingerprint = l.a.fingerprints.Account(l.tx.Org(), *p.Account)
+	}
+	l.m.facts.Vendor = v
+	row, err := l.tx.Vendor(p.ID)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+	case l.fail(err):
+		return
+	default:
+		v.OnRecord, v.Name, v.Country, v.TaxID, v.Status = true, row.Name, row.Country, row.TaxID, row.Status
+		v.Created, v.RecordedSource, v.RecordedAt = row.Since, row.Source, row.Recorded
+		if row.CreatedBy != "" {
+			if by, err := identify(l.tx, row.Source, row.CreatedBy); err == nil {
+				v.CreatedBy = by.ID
+			} else if !errors.Is(err, store.ErrNotFound) && l.fail(err) {
+				return
+			}
+		}
+		l.claims("vendor.name", p.Name, row.Name, true)
+		l.claims("vendor.tax_id", p.TaxID, row.TaxID, true)
+		l.claims("vendor.country", p.Country, row.Country, true)
+	}
+	l.accounts(v)
+	l.history(v)
+}
+
+func (l *loader) accounts(v *signal.Vendor) {
+	accounts, err := l.tx.VendorAccounts(v.ID)
+	if l.fail(err) {
+		return
+	}
+	for _, a := range accounts {
+		v.Accounts = append(v.Accounts, signal.Account{Fingerprint: a.Fingerprint, FirstSeen: a.First, Changed: a.Changed, LastPaid: a.Paid})
+		if !a.Paid.IsZero() && len(v.LastPaid) < 3 { // rows come the one paid last first
+			v.LastPaid = append(v.LastPaid, a.Fingerprint)
+		}
+	}
+}
+
+func (l *loader) history(v *signal.Vendor) {
+	stats, err := l.tx.VendorStats(v.ID)
+	if l.fail(err) {
+		return
+	}
+	unsettled, err := l.tx.Unsettled(v.ID)
+	if l.fail(err) {
+		return
+	}
+	for _, s := range stats {
+		l.rate(s.Currency)
+	}
+	if l.err == nil {
+		h := summarise(&l.m.facts, stats, l.m.base, l.tx.Now())
+		h.Unsettled = int(unsettled)
+		l.m.facts.History = &h
+	}
+}
+
+// summarise turns a vendor's figures into history in the policy's currency. What
+// cannot be converted is left out as "not known", never counted as nothing.
+func summarise(f *signal.Facts, stats []store.VendorStat, base string, now time.Time) signal.History {
+	h := signal.History{Source: "history", Sum: signal.Money{Currency: base}, Usual: nil}
+	var recent []store.Spent
+	known := true
+	yearAgo := now.AddDate(-1, 0, 0)
+	largest := signal.Money{Currency: base}
+	for _, s := range stats {
+		h.Count += int(s.Count)
+		if h.First.IsZero() || s.First.Before(h.First) {
+			h.First = s.First
+		}
+		if s.Last.After(h.Last) {
+			h.Last = s.Last
+		}
+		sum, _, missing := f.InBase(signal.Money{Minor: s.Sum, Currency: s.Currency}, base)
+		if missing != "" {
+			known = false
+			continue
+		}
+		h.Sum.Minor += sum.Minor
+		for _, r := range s.Recent {
+			m, _, missing := f.InBase(signal.Money{Minor: r.Minor, Currency: s.Currency}, base)
+			if missing != "" {
+				known = false
+				continue
+			}
+			recent = append(recent, store.Spent{At: r.At, Minor: m.Minor})
+			if r.At.After(yearAgo) && m.Minor > largest.Minor {
+				largest = m
+			}
+		}
+	}
+	if !known {
+		h.Sum = signal.Money{}
+		return h
+	}
+	if len(recent) > 0 {
+		slices.SortFunc(recent, func(a, b store.Spent) int { return b.At.Compare(a.At) })
+		recent = recent[:min(len(recent), store.RecentPurchases)]
+		h.Usual = &signal.Money{Minor: median(recent), Currency: base}
+		h.Largest = &largest
+	}
+	return h
+}
+
+func median(spent []store.Spent) int64 {
+	v := make([]int64, len(spent))
+	for i, s := range spent {
+		v[i] = s.Minor
+	}
+	slices.Sort(v)
+	if n := len(v); n%2 == 0 {
+		return v[n/2-1]/2 + v[n/2]/2 + (v[n/2-1]%2+v[n/2]%2)/2
+	}
+	return v[len(v)/2]
+}
+
+// standing reads what is open about the vendor and the people of the matter.
+func (l *loader) standing() {
+	if l.err != nil {
+		return
+	}
+	about := l.about()
+	alerts, err := l.tx.OpenAlerts(about)
+	if l.fail(err) {
+		return
+	}
+	l.m.facts.Alerts = make([]signal.Alert, 0, len(alerts))
+	for _, a := range alerts {
+		l.m.facts.Alerts = append(l.m.facts.Alerts, signal.Alert{ID: a.ID, Severity: signal.Severity(a.Severity), About: l.aboutID(a.About), Kind: a.Title, Raised: a.Raised})
+	}
+	freezes, err := l.tx.Freezes(about)
+	if l.fail(err) {
+		return
+	}
+	l.m.facts.Freezes = make([]signal.Freeze, 0, len(freezes))
+	for _, z := range freezes {
+		l.m.facts.Freezes = append(l.m.facts.Freezes, signal.Freeze{ID: z.ID, About: l.aboutID(z.About), Until: z.Expires})
+	}
+	l.m.facts.BankChanges = []signal.BankChange{}
+	if l.m.vendor == "" {
+		return
+	}
+	changes, err := l.tx.PendingBankChanges(l.m.vendor)
+	if l.fail(err) {
+		return
+	}
+	for _, c := range changes {
+		if c.Object == l.m.doc.ID && c.Kind == l.m.doc.Kind && c.Source == l.m.source {
+			continue // the change itself, or its own earlier revision
+		}
+		b, err := l.bankChange(c)
+		if l.fail(err) {
+			return
+		}
+		l.m.facts.BankChanges = append(l.m.facts.BankChanges, b)
+	}
+}
+
+func (l *loader) bankChange(c store.Approval) (signal.BankChange, error) {
+	b := signal.BankChange{Request: c.ID, At: c.Created}
+	var d countersign.Document
+	if err := countersign.DecodeStrict(c.Document, &d); err != nil {
+		return b, err
+	}
+	if d.Payee != nil && d.Payee.Account != nil {
+		b.To = l.a.fingerprints.Account(l.tx.Org(), *d.Payee.Account)
+	}
+	for _, ch := range d.Changes {
+		if ch.Field == "account" && ch.From != "" && d.Payee != nil && d.Payee.Account != nil {
+			b.From = l.a.fingerprints.Account(l.tx.Org(), countersign.Account{Scheme: d.Payee.Account.Scheme, Value: ch.From})
+		}
+	}
+	return b, nil
+}
+
+// about lists the subjects of alerts and freezes that touch the matter.
+func (l *loader) about() []string {
+	about := []string{store.AboutOrganisation}
+	if l.m.vendor != "" {
+		about = append(about, store.AboutVendor(l.m.vendor))
+	}
+	for _, p := range []*signal.Person{l.m.facts.Requester, l.m.facts.Owner, l.m.facts.Approver, l.m.facts.ActingFor} {
+		if p.Known() && !slices.Contains(about, p.ID) {
+			about = append(about, p.ID)
+		}
+	}
+	return about
+}
+
+// aboutID gives a subject as conditions know it: a vendor by its number.
+func (l *loader) aboutID(about string) string {
+	if rest, ok := strings.CutPrefix(about, store.AboutVendor("")); ok {
+		return rest
+	}
+	return about
+}
+
+func (l *loader) denials() {
+	if l.err != nil {
+		return
+	}
+	earlier, err := l.tx.ApprovalsOfObject(l.m.source, l.m.doc.Kind, l.m.doc.ID, 20)
+	if l.fail(err) {
+		return
+	}
+	l.m.facts.Denials = []signal.Denial{}
+	for _, e := range earlier {
+		if e.Status == countersign.StatusReleased {
+			break // what came before the last release is settled
+		}
+		if e.Status == countersign.StatusDenied {
+			d := signal.Denial{Request: e.ID, At: e.Ended, By: "policy"}
+			decisions, err := l.tx.Decisions(e.ID)
+			if l.fail(err) {
+				return
+			}
+			for _, row := range decisions {
+				var dec countersign.Decision
+				if row.Act == countersign.ActDeny && countersign.DecodeStrict([]byte(row.Body), &dec) == nil {
+					d.By, d.Reason = dec.Person.Name, dec.Reason
+				}
+			}
+			l.m.facts.Denials = append(l.m.facts.Denials, d)
+		}
+	}
+}
+
+// amounts reads the rates of every currency that was met.
+func (l *loader) amounts() {
+	if l.m.doc.Amount != nil {
+		l.rate(l.m.doc.Amount.Currency)
+	}
+	for _, line := range l.m.doc.Lines {
+		if line.Amount != nil {
+			l.rate(line.Amount.Currency)
+		}
+	}
+	for _, p := range []*signal.Person{l.m.facts.Requester, l.m.facts.Approver, l.m.facts.ActingFor} {
+		if p != nil && p.Limit.State == signal.LimitSet {
+			l.rate(p.Limit.Amount.Currency)
+		}
+	}
+	if l.m.facts.Rates == nil {
+		l.m.facts.Rates = []signal.Rate{}
+	}
+}
+
+func (l *loader) rate(currency string) {
+	if l.err != nil || currency == l.m.base || l.m.rates[currency] {
+		return
+	}
+	l.m.rates[currency] = true
+	r, err := l.tx.RateOn(l.m.base, currency, l.tx.Now().Format(time.DateOnly))
+	if errors.Is(err, store.ErrNotFound) {
+		return
+	}
+	if l.fail(err) {
+		return
+	}
+	day, err := time.Parse(time.DateOnly, r.Day)
+	if l.fail(err) {
+		return
+	}
+	l.m.facts.Rates = append(l.m.facts.Rates, signal.Rate{Currency: r.Currency, Base: r.Base, Value: r.Value, Date: day, Source: r.Source})
+}
+
+// sums reads the sums that the policy's windows ask for. Inside the transaction that
+// writes the request, what was written before is all there.
+func (m *matter) sums(tx *store.Tx, v *policy.Version) error {
+	m.facts.Sums = []signal.Sum{}
+	for _, w := range v.Windows() {
+		q := store.SumQuery{Kind: m.doc.Kind, Object: m.doc.ID, Source: m.source, Since: tx.Now().Add(-w.Within), Base: w.Below.Currency, Below: w.Below.Minor}
+		switch w.By {
+		case signal.ByVendorRequester:
+			q.Vendor, q.Requester = m.vendor, m.requester
+		case signal.ByVendor:
+			q.Vendor = m.vendor
+		case signal.ByRequesterCategory:
+			q.Requester, q.Category = m.requester, m.doc.Category
+		}
+		if (w.By != signal.ByRequesterCategory && m.vendor == "") || (w.By != signal.ByVendor && m.requester == "") || (w.By == signal.ByRequesterCategory && m.doc.Category == "") {
+			continue // whose sum is not known; the signal says which field is missing
+		}
+		s, err := tx.SumOf(q)
+		if err != nil {
+			return err
+		}
+		m.facts.Sums = append(m.facts.Sums, signal.Sum{Window: w.Name, Count: int(s.Count), Total: signal.Money{Minor: s.Total, Currency: w.Below.Currency}, Unknown: int(s.Unknown)})
+	}
+	return nil
+}

@@ -1,0 +1,99 @@
+package authority
+
+import (
+	"context"
+	"time"
+
+	"github.com/countersign/countersign"
+	"github.com/countersign/countersign/internal/approval"
+	"github.com/countersign/countersign/internal/authn"
+	"github.com/countersign/countersign/internal/store"
+)
+
+// FreezeBody places a freeze: of a vendor or a person, for at most 72 hours.
+type FreezeBody struct {
+	Vendor string `json:"vendor,omitempty"`
+	Person string `json:"person,omitempty"` // per_…
+	Reason string `json:"reason"`
+	Hours  int    `json:"hours,omitempty"` // default and most: 72
+
+	StepUp StepUpBody `json:"step_up"`
+}
+
+// Freeze stops everything of a vendor or a person for a time. It needs a step-up of
+// one person (ruling 22); extending or lifting it is a request that two others decide.
+func (a *Authority) Freeze(ctx context.Context, s Session, body FreezeBody) (store.Freeze, error) {
+	var none store.Freeze
+	if err := s.browse(); err != nil {
+		return none, err
+	}
+	about, err := freezeSubject(body)
+	if err != nil {
+		return none, err
+	}
+	j, err := a.stepUp(ctx, s, "freeze:"+about, body.StepUp)
+	if err != nil {
+		return none, fault(err)
+	}
+	var row store.Freeze
+	_, err = a.db.Write(ctx, func(tx *store.Tx) error {
+		row = store.Freeze{ID: countersign.NewID(countersign.PrefixFreeze, tx.Now()), About: about, Reason: body.Reason, PlacedBy: s.Person.ID,
+			Placed: tx.Now(), Expires: tx.Now().Add(time.Duration(body.Hours) * time.Hour)}
+		if body.Hours == 0 {
+			row.Expires = tx.Now().Add(approval.MaxFreeze)
+		}
+		p, err := a.candidate(tx, "", s.Person.ID)
+		if err != nil {
+			return err
+		}
+		if err := a.judged(tx, j); err != nil {
+			return err
+		}
+		f := approval.Freeze{ID: row.ID, Subject: about, PlacedBy: s.Person.ID, Placed: row.Placed, Ends: row.Expires}
+		if err := approval.CheckFreeze(f, approval.FreezeActor{Person: p, Proof: proofOf(j)}); err != nil {
+			return err
+		}
+		if err := tx.InsertFreeze(row); err != nil {
+			return err
+		}
+		detail, err := countersign.Canonical(map[string]any{"about": about, "reason": body.Reason, "expires_at": stamp(row.Expires), "evidence": j.Evidence()})
+		if err != nil {
+			return err
+		}
+		w, err := appendEntry(tx, entry{typ: countersign.EntryFreezePlaced, subject: row.ID, actor: s.Person.ID,
+			openings: map[string][]byte{countersign.OpeningDetail: detail}})
+		if err != nil {
+			return err
+		}
+		leaf, err := countersign.ParseLeaf(w.leaf)
+		if err != nil {
+			return err
+		}
+		if err := a.tell(tx, leaf, row.ID); err != nil {
+			return err
+		}
+		return tx.FactsChanged()
+	})
+	return row, fault(err)
+}
+
+func freezeSubject(b FreezeBody) (string, error) {
+	switch {
+	case b.Reason == "" || len(b.Reason) > 2000:
+		return "", countersign.Invalid(countersign.FieldError{Pointer: "/reason", Detail: "required, at most 2000 bytes"})
+	case b.Hours < 0 || b.Hours > 72:
+		return "", countersign.Invalid(countersign.FieldError{Pointer: "/hours", Detail: "want 1 to 72"})
+	case (b.Vendor == "") == (b.Person == ""):
+		return "", countersign.Invalid(countersign.FieldError{Pointer: "", Detail: "want exactly one of vendor and person"})
+	case b.Vendor != "":
+		return store.AboutVendor(b.Vendor), nil
+	case !countersign.IsID(countersign.PrefixPerson, b.Person):
+		return "", countersign.Invalid(countersign.FieldError{Pointer: "/person", Detail: "want the id of a person, as per_…"})
+	}
+	return b.Person, nil
+}
+
+// judged refuses a step-up whose authenticator does not count now.
+func (a *Authority) judged(tx *store.Tx, j authn.Judgement) error {
+	return (&deciding{a: a}).standing(tx, j)
+}

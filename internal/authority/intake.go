@@ -1,0 +1,64 @@
+package authority
+
+import (
+	"encoding/json"
+	"slices"
+
+	"github.com/countersign/countersign"
+	"golang.org/x/text/unicode/norm"
+)
+
+// intake is a document that was read: its form is right, its bytes are canonical.
+type intake struct {
+	doc       *countersign.Document
+	canonical []byte
+	digest    countersign.Digest
+	sub       *countersign.Submission
+}
+
+// readDocument reads a document that came from outside. What it accepts has one
+// form only, so that the digest of what was sent is the digest of what is stored:
+// nothing is put right silently.
+func readDocument(raw json.RawMessage, pointer string, kinds []string) (*intake, error) {
+	if len(raw) == 0 {
+		return nil, countersign.Invalid(countersign.FieldError{Pointer: pointer, Detail: "required"})
+	}
+	node, err := countersign.ParseJSON(raw)
+	if err != nil {
+		return nil, countersign.NewProblem(countersign.CodeMalformed, "%s: %v", pointer, err)
+	}
+	in := &intake{doc: new(countersign.Document), canonical: node.Canonical()}
+	if len(in.canonical) > countersign.MaxDocumentBytes {
+		return nil, countersign.NewProblem(countersign.CodeTooLarge, "the document has %d bytes, at most %d", len(in.canonical), countersign.MaxDocumentBytes)
+	}
+	if err := node.DecodeAt(in.doc, pointer); err != nil {
+		return nil, err
+	}
+	if err := in.doc.Validate(pointer); err != nil {
+		return nil, err
+	}
+	if countersign.InternalKind(in.doc.Kind) {
+		return nil, countersign.Invalid(countersign.FieldError{Pointer: pointer + "/kind", Detail: "changes to Countersign itself are not submitted here"})
+	}
+	if !countersign.BuiltinKind(in.doc.Kind) && !slices.Contains(kinds, in.doc.Kind) {
+		return nil, countersign.Invalid(countersign.FieldError{Pointer: pointer + "/kind", Detail: "this kind is not known here; custom kinds are added in the organisation's settings"})
+	}
+	if !norm.NFC.IsNormal(in.canonical) {
+		return nil, countersign.Invalid(countersign.FieldError{Pointer: pointer, Detail: "has text that is not in Unicode normalisation form C; normalise it before sending, so that equal text has equal bytes"})
+	}
+	in.digest = countersign.SumBytes(in.canonical)
+	return in, nil
+}
+
+// read reads the body of a submission or an evaluation.
+func (a *Authority) read(body countersign.RequestBody, kinds []string) (*intake, error) {
+	in, err := readDocument(body.Document, "/document", kinds)
+	if err != nil {
+		return nil, err
+	}
+	in.sub = body.Submission
+	if in.sub == nil {
+		in.sub = &countersign.Submission{}
+	}
+	return in, in.sub.Validate("/submission")
+}

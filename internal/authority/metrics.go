@@ -1,0 +1,49 @@
+package authority
+
+import (
+	"github.com/countersign/countersign"
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// metrics are the authority's own figures; [Authority.Collectors] hands them to
+// whoever serves them.
+type metrics struct {
+	requests    *prometheus.CounterVec
+	decisions   *prometheus.CounterVec
+	releases    *prometheus.CounterVec
+	checkpoints prometheus.Counter
+	attempts    *prometheus.CounterVec
+}
+
+func newMetrics() *metrics {
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "countersign", Name: name, Help: help}, labels)
+	}
+	return &metrics{
+		requests:    counter("requests_total", "Requests submitted, by the status they were answered with.", "status"),
+		decisions:   counter("decisions_total", "Decisions made, by act and assurance.", "act", "assurance"),
+		releases:    counter("releases_total", "Releases asked for, by answer.", "answer"),
+		checkpoints: prometheus.NewCounter(prometheus.CounterOpts{Namespace: "countersign", Name: "checkpoints_total", Help: "Checkpoints published."}),
+		attempts:    counter("authentications_total", "Attempts to prove something, by method and result.", "method", "result"),
+	}
+}
+
+// Collectors are the authority's figures for a registry.
+func (a *Authority) Collectors() []prometheus.Collector {
+	m := a.metrics
+	return []prometheus.Collector{m.requests, m.decisions, m.releases, m.checkpoints, m.attempts}
+}
+
+func (m *metrics) submitted(s countersign.Status, created bool) {
+	if created {
+		m.requests.WithLabelValues(string(s)).Inc()
+	}
+}
+
+func (m *metrics) attempt(method string, err error) {
+	result := "accepted"
+	if err != nil {
+		result = "refused"
+	}
+	m.attempts.WithLabelValues(method, result).Inc()
+}

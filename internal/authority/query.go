@@ -1,0 +1,369 @@
+package authority
+
+import (
+	"context"
+	"errors"
+	"strconv"
+
+	"github.com/countersign/countersign"
+	"github.com/countersign/countersign/internal/approval"
+	"github.com/countersign/countersign/internal/audit"
+	"github.com/countersign/countersign/internal/authn"
+	"github.com/countersign/countersign/internal/policy"
+	"github.com/countersign/countersign/internal/store"
+	"golang.org/x/mod/sumdb/tlog"
+)
+
+// Caller is whoever asks: a calling system or a signed-in person. Exactly one is set.
+type Caller struct {
+	Key     *Key
+	Session *Session
+}
+
+func (a *Authority) viewerFor(tx *store.Tx, c Caller) (viewer, error) {
+	switch {
+	case c.Key != nil:
+		return c.Key.viewer(), nil
+	case c.Session != nil:
+		return viewerOf(tx, *c.Session)
+	}
+	return viewer{}, countersign.NewProblem(countersign.CodeUnauthenticated, "who is asking is not known")
+}
+
+// find reads a request that the caller may see.
+func (a *Authority) find(tx *store.Tx, c Caller, id string) (*caseFile, viewer, error) {
+	v, err := a.viewerFor(tx, c)
+	if err != nil {
+		return nil, v, err
+	}
+	row, err := tx.Approval(id)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, v, notFound()
+	} else if err != nil {
+		return nil, v, err
+	}
+	f := &caseFile{}
+	if err := f.load(tx, row); err != nil {
+		if v.source != "" && v.source != row.Source {
+			return nil, v, notFound()
+		}
+		return nil, v, a.tampered(tx, row, err)
+	}
+	if !f.sees(v) {
+		return nil, v, notFound()
+	}
+	return f, v, nil
+}
+
+// Get reads one request, with its receipt where it is approved or released.
+func (a *Authority) Get(ctx context.Context, c Caller, id string) (*countersign.Approval, error) {
+	var f *caseFile
+	var v viewer
+	err := a.db.Read(ctx, func(tx *store.Tx) (err error) {
+		f, v, err = a.find(tx, c, id)
+		return err
+	})
+	if err != nil {
+		return nil, fault(err)
+	}
+	out, err := a.answer(ctx, f, store.Committed{}, v)
+	if errors.Is(err, errNotCovered) {
+		out, err = a.view(f, v)
+		if err == nil {
+			out.Status = countersign.StatusPending
+			out.Missing = []string{"the log entry to be signed; ask again in a second"}
+		}
+	}
+	return out, fault(err)
+}
+
+// Receipt is the receipt of a request as its one encoding: evidence, never
+// permission.
+func (a *Authority) Receipt(ctx context.Context, c Caller, id string) ([]byte, error) {
+	var f *caseFile
+	err := a.db.Read(ctx, func(tx *store.Tx) (err error) {
+		f, _, err = a.find(tx, c, id)
+		return err
+	})
+	if err != nil {
+		return nil, fault(err)
+	}
+	head, err := a.book.last()
+	if err != nil {
+		return nil, fault(err)
+	}
+	r, err := a.receipt(ctx, f, head)
+	if errors.Is(err, errNotCovered) {
+		return nil, countersign.NewProblem(countersign.CodeUnavailable, "the log entry is not signed yet").WithHint("ask again in a second")
+	}
+	if err != nil {
+		return nil, fault(err)
+	}
+	return r.Bytes(), nil
+}
+
+// ListQuery narrows a list of requests.
+type ListQuery struct {
+	store.ApprovalFilter
+	After string // the id that the last page ended with
+	Limit int
+}
+
+// List lists requests, newest first. A key sees its source's; a person who sees
+// everything by their group sees all, others what concerns them.
+func (a *Authority) List(ctx context.Context, c Caller, q ListQuery) (countersign.Page[countersign.Approval], error) {
+	page := countersign.Page[countersign.Approval]{Items: []countersign.Approval{}}
+	if q.Limit <= 0 || q.Limit > 200 {
+		q.Limit = 50
+	}
+	err := a.db.Read(ctx, func(tx *store.Tx) error {
+		page = countersign.Page[countersign.Approval]{Items: []countersign.Approval{}}
+		v, err := a.viewerFor(tx, c)
+		if err != nil {
+			return err
+		}
+		if v.source != "" {
+			q.Source = v.source
+		}
+		before, scanned := q.After, 0
+		for len(page.Items) < q.Limit {
+			rows, err := tx.Approvals(q.ApprovalFilter, before, q.Limit)
+			if err != nil {
+				return err
+			}
+			for _, row := range rows {
+				before = row.ID
+				f := &caseFile{}
+				if err := f.load(tx, row); err != nil {
+					if errors.Is(err, errTampered) {
+						continue // shown on its own page, with what was changed
+					}
+					return err
+				}
+				if !f.sees(v) {
+					continue
+				}
+				out, err := a.view(f, v)
+				if err != nil {
+					return err
+				}
+				page.Items = append(page.Items, *out)
+				if len(page.Items) == q.Limit {
+					page.Next = before
+					break
+				}
+			}
+			if scanned += len(rows); len(rows) < q.Limit {
+				return nil
+			}
+			if scanned >= 20*q.Limit { // a person who sees little of much: go on with the next page
+				page.Next = before
+				return nil
+			}
+		}
+		return nil
+	})
+	return page, fault(err)
+}
+
+// Evaluate says what would happen to a document: it changes nothing (ruling 11).
+func (a *Authority) Evaluate(ctx context.Context, key Key, body countersign.RequestBody) (*countersign.Evaluation, error) {
+	if err := key.need(authn.ScopeEvaluate); err != nil {
+		return nil, err
+	}
+	var out *countersign.Evaluation
+	err := a.db.Read(ctx, func(tx *store.Tx) error {
+		at, err := a.current(tx)
+		if err != nil {
+			return err
+		}
+		in, err := a.read(body, at.settings.Kinds)
+		if err != nil {
+			return err
+		}
+		m := &matter{doc: in.doc, sub: in.sub, source: key.Source}
+		w, err := a.weigh(tx, m, policy.StageSubmit)
+		if err != nil {
+			return err
+		}
+		r := w.result
+		out = &countersign.Evaluation{Outcome: r.Outcome, Requirement: r.Requirement, Reasons: r.ForRequester, Findings: r.Findings, Digest: in.digest,
+			PolicyDigest: countersign.Digest(w.stored.Digest), PolicyVersion: w.stored.Version, WaitsFor: r.Waiting, Satisfiable: true}
+		if out.Reasons == nil {
+			out.Reasons = []countersign.Reason{}
+		}
+		if r.Refusal != "" {
+			return countersign.NewProblem(countersign.CodeInvalid, "%s", r.Refusal)
+		}
+		if r.Outcome != countersign.OutcomeStepUp {
+			return nil
+		}
+		state, err := a.openState(tx, m, w, approval.Submitted{ID: "req_evaluate", Org: tx.Org(), Source: key.Source, Kind: in.doc.Kind, Digest: in.digest, Now: tx.Now()})
+		if err != nil {
+			return err
+		}
+		out.Satisfiable = state.Status != countersign.StatusUnsatisfiable
+		return nil
+	})
+	return out, fault(err)
+}
+
+// Cancel withdraws a request that waits: the source that submitted it, or whoever
+// asked.
+func (a *Authority) Cancel(ctx context.Context, c Caller, id string) (*countersign.Approval, error) {
+	by, actor := approval.By{}, ""
+	switch {
+	case c.Key != nil:
+		if err := c.Key.need(authn.ScopeSubmit); err != nil {
+			return nil, err
+		}
+		by.Source, actor = c.Key.Source, c.Key.ID
+	case c.Session != nil:
+		if err := c.Session.browse(); err != nil {
+			return nil, err
+		}
+		by.Person, actor = c.Session.Person.ID, c.Session.Person.ID
+	}
+	var f *caseFile
+	var v viewer
+	var refused error
+	_, err := a.db.Write(ctx, func(tx *store.Tx) (err error) {
+		refused = nil
+		if f, v, err = a.find(tx, c, id); err != nil {
+			return err
+		}
+		if f.state.Status == countersign.StatusCancelled {
+			return nil
+		}
+		next, err := approval.Cancel(f.state, by, tx.Now())
+		typ := countersign.EntryRequestCancelled
+		if err != nil {
+			if next.Version == f.state.Version {
+				return err
+			}
+			refused, typ = err, countersign.EntryRequestExpired
+		}
+		if _, err := a.advance(tx, &f.row, f.state, next, entry{typ: typ, actor: actor}); err != nil {
+			return err
+		}
+		f.state = next
+		return nil
+	})
+	if err == nil {
+		err = refused
+	}
+	if err != nil {
+		return nil, fault(err)
+	}
+	out, err := a.view(f, v)
+	return out, fault(err)
+}
+
+// mayAudit refuses whoever may not read the log's entries.
+func (a *Authority) mayAudit(ctx context.Context, c Caller) error {
+	if c.Key != nil {
+		return c.Key.need(authn.ScopeAudit)
+	}
+	if c.Session == nil {
+		return countersign.NewProblem(countersign.CodeUnauthenticated, "who is asking is not known")
+	}
+	return a.member(ctx, *c.Session, GroupAuditors, GroupControllers, GroupAdministrators)
+}
+
+// LoggedEntry is one entry of the log as it goes over the wire.
+type LoggedEntry struct {
+	Index    int64                          `json:"index"`
+	ID       string                         `json:"id"`
+	Leaf     string                         `json:"leaf"` // exact bytes
+	Openings map[string]countersign.Opening `json:"openings"`
+}
+
+// LogEntries reads entries from an index on, with those openings that were not
+// erased.
+func (a *Authority) LogEntries(ctx context.Context, c Caller, from int64, limit int) (countersign.Page[LoggedEntry], error) {
+	page := countersign.Page[LoggedEntry]{Items: []LoggedEntry{}}
+	if err := a.mayAudit(ctx, c); err != nil {
+		return page, err
+	}
+	if limit <= 0 || limit > 500 {
+		limit = 100
+	}
+	head, err := a.book.last()
+	if err != nil {
+		return page, fault(err)
+	}
+	err = a.db.Read(ctx, func(tx *store.Tx) error {
+		page.Items = page.Items[:0]
+		rows, err := tx.Entries(from, limit)
+		if err != nil {
+			return err
+		}
+		for _, r := range rows {
+			if r.Index >= head.tree.N { // only what is published
+				return nil
+			}
+			openings, err := tx.Openings(r.ID)
+			if err != nil {
+				return err
+			}
+			page.Items = append(page.Items, LoggedEntry{Index: r.Index, ID: r.ID, Leaf: string(r.Leaf), Openings: openings})
+		}
+		if n := len(page.Items); n == limit && page.Items[n-1].Index+1 < head.tree.N {
+			page.Next = strconv.FormatInt(page.Items[n-1].Index+1, 10)
+		}
+		return nil
+	})
+	return page, fault(err)
+}
+
+// LogTile reads a tile of the published tree (C2SP tlog-tiles): width hashes.
+func (a *Authority) LogTile(ctx context.Context, c Caller, k audit.TileKey, width int) ([]byte, error) {
+	if err := a.mayAudit(ctx, c); err != nil {
+		return nil, err
+	}
+	head, err := a.book.last()
+	if err != nil {
+		return nil, fault(err)
+	}
+	data, err := a.db.Tiles(ctx, head.tree.N)(k)
+	if err != nil || len(data) < width*tlog.HashSize {
+		return nil, notFound().WithCause(err)
+	}
+	return data[:width*tlog.HashSize], nil
+}
+
+// LogProof proves that an entry is in the published tree, as c2sp.org/tlog-proof@v1.
+func (a *Authority) LogProof(ctx context.Context, c Caller, index int64) (string, error) {
+	if err := a.mayAudit(ctx, c); err != nil {
+		return "", err
+	}
+	head, err := a.book.last()
+	if err != nil {
+		return "", fault(err)
+	}
+	if index < 0 || index >= head.tree.N {
+		return "", notFound()
+	}
+	path, err := audit.InclusionProof(head.tree.N, index, a.db.Tiles(ctx, head.tree.N))
+	if err != nil {
+		return "", fault(err)
+	}
+	return audit.FormatProof(index, path, head.checkpoint), nil
+}
+
+// LogConsistency proves that the published tree has grown out of one of old entries
+// (RFC 6962 §2.1.2).
+func (a *Authority) LogConsistency(ctx context.Context, c Caller, old int64) (checkpoint []byte, path []tlog.Hash, err error) {
+	if err := a.mayAudit(ctx, c); err != nil {
+		return nil, nil, err
+	}
+	head, err := a.book.last()
+	if err != nil {
+		return nil, nil, fault(err)
+	}
+	if old < 1 || old > head.tree.N {
+		return nil, nil, countersign.NewProblem(countersign.CodeNotFound, "the published tree has %d entries", head.tree.N)
+	}
+	path, err = audit.ConsistencyProof(old, head.tree.N, a.db.Tiles(ctx, head.tree.N))
+	return head.checkpoint, path, fault(err)
+}

@@ -1,0 +1,440 @@
+package authority
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/countersign/countersign"
+	"github.com/countersign/countersign/internal/authn"
+	"github.com/countersign/countersign/internal/store"
+)
+
+// MaxFacts is how many facts one body may carry.
+const MaxFacts = 5000
+
+// RecordFacts takes in what other systems say about vendors, purchases and rates,
+// and, for keys with the provisioning scope, about people. A bad item refuses the
+// whole body, naming it: nothing is half known. Sending the same facts again changes
+// nothing.
+func (a *Authority) RecordFacts(ctx context.Context, key Key, body countersign.FactsBody) (*countersign.FactsAnswer, error) {
+	if err := key.need(authn.ScopeFacts); err != nil && len(body.Vendors)+len(body.Purchases)+len(body.Rates) > 0 {
+		return nil, err
+	}
+	if len(body.People) > 0 {
+		if err := key.need(authn.ScopeProvisioning); err != nil {
+			return nil, err
+		}
+	}
+	n := len(body.Vendors) + len(body.People) + len(body.Purchases) + len(body.Rates)
+	if n == 0 || n > MaxFacts {
+		return nil, countersign.Invalid(countersign.FieldError{Pointer: "", Detail: "want 1 to 5000 facts in one body"})
+	}
+	if err := countersign.ValidateFacts(&body); err != nil {
+		return nil, err
+	}
+	return a.recordFacts(ctx, recorder{a: a, source: key.Source, actor: key.ID}, body)
+}
+
+// RecordOffline takes facts in on the data folder, stamped "operator". Settled says
+// that history counts at once.
+func (a *Authority) RecordOffline(ctx context.Context, source string, settled bool, body countersign.FactsBody) (*countersign.FactsAnswer, error) {
+	if err := countersign.ValidateFacts(&body); err != nil {
+		return nil, err
+	}
+	return a.recordFacts(ctx, recorder{a: a, source: source, actor: actorOperator, settled: settled}, body)
+}
+
+func (a *Authority) recordFacts(ctx context.Context, r recorder, body countersign.FactsBody) (*countersign.FactsAnswer, error) {
+	_, err := a.db.Write(ctx, func(tx *store.Tx) error {
+		r.tx, r.answer = tx, countersign.FactsAnswer{}
+		return r.record(body)
+	})
+	if err != nil {
+		return nil, fault(err)
+	}
+	return &r.answer, nil
+}
+
+// recorder writes facts of one source.
+type recorder struct {
+	a       *Authority
+	source  string
+	actor   string
+	settled bool
+
+	tx     *store.Tx
+	at     *settingsAt
+	answer countersign.FactsAnswer
+}
+
+func (r *recorder) record(body countersign.FactsBody) (err error) {
+	if r.at, err = r.a.current(r.tx); err != nil {
+		return err
+	}
+	for _, v := range body.Vendors {
+		if err := r.vendor(v); err != nil {
+			return err
+		}
+	}
+	if err := r.people(body.People); err != nil {
+		return err
+	}
+	for _, p := range body.Purchases {
+		if err := r.purchase(p); err != nil {
+			return err
+		}
+	}
+	for _, rate := range body.Rates {
+		changed, err := r.tx.PutRate(store.Rate{Base: rate.Base, Currency: rate.Currency, Day: rate.Day, Value: rate.Rate, Source: r.source})
+		if err != nil {
+			return err
+		}
+		r.count(changed, changed)
+	}
+	if r.answer.New+r.answer.Changed == 0 {
+		return nil
+	}
+	text, err := countersign.Canonical(body)
+	if err != nil {
+		return err
+	}
+	detail, err := countersign.Canonical(map[string]string{"source": r.source, "digest": string(countersign.SumBytes(text))})
+	if err != nil {
+		return err
+	}
+	if _, err := appendEntry(r.tx, entry{typ: countersign.EntryFactsRecorded, subject: r.tx.Org(), actor: r.actor,
+		facts:    map[string]string{"new": strconv.Itoa(r.answer.New), "changed": strconv.Itoa(r.answer.Changed)},
+		openings: map[string][]byte{countersign.OpeningDetail: detail}}); err != nil {
+		return err
+	}
+	return r.tx.FactsChanged()
+}
+
+func (r *recorder) count(fresh, changed bool) {
+	switch {
+	case fresh:
+		r.answer.New++
+	case changed:
+		r.answer.Changed++
+	default:
+		r.answer.Unchanged++
+	}
+}
+
+func (r *recorder) vendor(v countersign.VendorFact) error {
+	row := store.Vendor{ID: v.ID, Name: v.Name, Folded: foldName(v.Name), Country: v.Country, TaxID: v.TaxID, Status: v.Status,
+		Since: anyTime(v.CreatedAt), CreatedBy: v.CreatedBy, Source: r.source}
+	if row.Status == "" {
+		row.Status = "active"
+	}
+	old, err := r.tx.Vendor(v.ID)
+	fresh := errors.Is(err, store.ErrNotFound)
+	if err != nil && !fresh {
+		return err
+	}
+	old.Recorded = row.Recorded
+	changed := fresh || old != row
+	if changed {
+		if err := r.tx.PutVendor(row); err != nil {
+			return err
+		}
+	}
+	for _, acc := range v.Accounts {
+		// The first accounts that a vendor comes with are its own from the beginning;
+		// one that comes later has changed, at the latest now.
+		when := anyTime(acc.ChangedAt)
+		if when.IsZero() && !fresh {
+			when = r.tx.Now()
+		}
+		ok, err := r.account(v.ID, acc.Account, when)
+		if err != nil {
+			return err
+		}
+		changed = changed || ok
+	}
+	r.count(fresh, changed)
+	return nil
+}
+
+// account records a vendor's account. One that is on record keeps the time of its
+// change unless a later one is stated.
+func (r *recorder) account(vendor string, acc countersign.Account, changed time.Time) (bool, error) {
+	fp := r.a.fingerprints.Account(r.tx.Org(), acc)
+	known, err := r.tx.VendorAccounts(vendor)
+	if err != nil {
+		return false, err
+	}
+	if i := slices.IndexFunc(known, func(k store.VendorAccount) bool { return k.Fingerprint == fp }); i >= 0 && changed.Equal(r.tx.Now()) {
+		changed = known[i].Changed
+	}
+	return r.tx.PutVendorAccount(store.VendorAccount{Vendor: vendor, Fingerprint: fp, First: r.tx.Now(), Changed: changed, Source: r.source})
+}
+
+func (r *recorder) purchase(p countersign.PurchaseFact) error {
+	day, err := time.Parse(time.DateOnly, p.Date)
+	if err != nil {
+		return err
+	}
+	minor, err := p.Amount.Minor()
+	if err != nil {
+		return err
+	}
+	row := store.Purchase{Kind: p.Kind, ID: p.ID, Line: p.Line, Vendor: p.Vendor, Currency: p.Amount.Currency, Minor: minor, Dated: day,
+		Requester: p.Requester, Approver: p.Approver, Department: p.Department, Category: p.Category, Source: r.source,
+		Settles: r.tx.Now().Add(r.at.settings.historySettling())}
+	if r.settled {
+		row.Settles = r.tx.Now()
+	}
+	if p.Account != nil {
+		row.Fingerprint = r.a.fingerprints.Account(r.tx.Org(), *p.Account)
+	}
+	fresh, err := r.tx.InsertPurchase(row)
+	if err != nil {
+		return err
+	}
+	if fresh && row.Fingerprint != "" && r.settledAlready(row) && p.Kind != countersign.KindPurchaseOrder {
+		if _, err := r.tx.PutVendorAccount(store.VendorAccount{Vendor: p.Vendor, Fingerprint: row.Fingerprint, First: day, Paid: day, Source: r.source}); err != nil {
+			return err
+		}
+	}
+	if fresh && !r.settledAlready(row) {
+		r.answer.SettlesAt = stamp(row.Settles)
+	}
+	r.count(fresh, false)
+	return nil
+}
+
+// settledAlready: what a system states about the past does not make an account one
+// that was paid before the statement itself has settled (ruling 9).
+func (r *recorder) settledAlready(p store.Purchase) bool { return !p.Settles.After(r.tx.Now()) }
+
+func anyTime(s string) time.Time {
+	for _, layout := range []string{time.RFC3339, time.DateOnly} {
+		if t, err := time.Parse(layout, s); err == nil {
+			return t.UTC()
+		}
+	}
+	return time.Time{}
+}
+
+// people records what a directory says of people, in two passes: a manager may come
+// after whoever reports to them.
+func (r *recorder) people(people []countersign.PersonFact) error {
+	ids := make([]string, len(people))
+	for i, p := range people {
+		id, fresh, err := r.person(p)
+		if err != nil {
+			return err
+		}
+		ids[i] = id
+		changed, err := r.attributes(id, p)
+		if err != nil {
+			return err
+		}
+		r.count(fresh, changed)
+	}
+	for i, p := range people {
+		if p.Manager == "" {
+			continue
+		}
+		m, err := identify(r.tx, r.source, p.Manager)
+		if errors.Is(err, store.ErrNotFound) {
+			return countersign.Invalid(countersign.FieldError{Pointer: "/people/" + strconv.Itoa(i) + "/manager", Detail: "is nobody on record, nor in this body"})
+		} else if err != nil {
+			return err
+		}
+		row, err := r.tx.Person(ids[i])
+		if err != nil {
+			return err
+		}
+		if row.Manager != m.ID {
+			row.Manager = m.ID
+			if err := r.tx.UpdatePerson(row); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (r *recorder) person(p countersign.PersonFact) (id string, fresh bool, err error) {
+	row, err := identify(r.tx, r.source, p.Subject)
+	for _, alias := range p.Aliases {
+		if !errors.Is(err, store.ErrNotFound) {
+			break
+		}
+		row, err = r.tx.PersonByIdentity(alias.Source, alias.Subject)
+	}
+	now := r.tx.Now()
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		fresh = true
+		row = store.Person{ID: countersign.NewID(countersign.PrefixPerson, now), Name: p.Name, Email: p.Email, Active: !p.Inactive, Privileged: p.Privileged,
+			Handle: authn.NewUserHandle(), Settings: "{}", ActiveSince: now, PrivilegedSince: now, Created: now}
+		if err := r.tx.InsertPerson(row); err != nil {
+			return "", false, err
+		}
+	case err != nil:
+		return "", false, err
+	}
+	if err := r.identities(row.ID, p); err != nil {
+		return "", false, err
+	}
+	return row.ID, fresh, nil
+}
+
+func (r *recorder) identities(person string, p countersign.PersonFact) error {
+	all := append([]countersign.Alias{{Source: r.source, Subject: p.Subject}}, p.Aliases...)
+	for _, alias := range all {
+		err := r.tx.PutIdentity(store.Identity{Source: alias.Source, Subject: alias.Subject, Person: person})
+		if errors.Is(err, store.ErrConflict) {
+			return countersign.NewProblem(countersign.CodeConflict, "%s knows %q as another person", alias.Source, alias.Subject).
+				WithHint("two ids of one natural person cannot be joined by sending facts; an administrator does it")
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// attributes sets what the directory says: name, activity, privilege, groups, limits.
+// A change is logged with what it was and what it is.
+func (r *recorder) attributes(id string, p countersign.PersonFact) (bool, error) {
+	row, err := r.tx.Person(id)
+	if err != nil {
+		return false, err
+	}
+	now := r.tx.Now()
+	before := row
+	row.Name = p.Name
+	if p.Email != "" {
+		row.Email = p.Email
+	}
+	if row.Active == p.Inactive {
+		row.Active, row.ActiveSince = !p.Inactive, now
+	}
+	if row.Privileged != p.Privileged {
+		row.Privileged, row.PrivilegedSince = p.Privileged, now
+	}
+	changed := row.Name != before.Name || row.Email != before.Email || row.Active != before.Active || row.Privileged != before.Privileged
+	if changed {
+		if err := r.tx.UpdatePerson(row); err != nil {
+			return false, err
+		}
+		if !row.Active {
+			if err := r.tx.EndSessionsOf(id); err != nil {
+				return false, err
+			}
+		}
+	}
+	moved, err := r.groups(id, p.Groups)
+	if err != nil {
+		return false, err
+	}
+	limited, err := r.limits(id, p.Limits)
+	if err != nil || !(changed || moved || limited || before.Created.Equal(now)) {
+		return false, err
+	}
+	detail, err := json.Marshal(p)
+	if err != nil {
+		return false, err
+	}
+	_, err = appendEntry(r.tx, entry{typ: countersign.EntryPersonChanged, subject: id, actor: r.actor, openings: map[string][]byte{countersign.OpeningDetail: detail}})
+	return true, err
+}
+
+// groups sets the groups that this source states. Groups that change Countersign
+// itself are never set by a key: who is in them is decided by two people.
+func (r *recorder) groups(id string, want []string) (changed bool, err error) {
+	have, err := r.tx.GroupsOf(id)
+	if err != nil {
+		return false, err
+	}
+	for _, g := range want {
+		if r.guarded(g) && !slices.ContainsFunc(have, func(m store.Membership) bool { return m.Group == g }) {
+			return false, countersign.NewProblem(countersign.CodeForbidden, "membership of %q is not set by facts: two administrators decide it", g)
+		}
+		ok, err := r.tx.AddMembership(g, id)
+		if err != nil {
+			return false, err
+		}
+		changed = changed || ok
+	}
+	for _, m := range have {
+		if slices.Contains(want, m.Group) || r.guarded(m.Group) {
+			continue
+		}
+		if _, err := r.tx.RemoveMembership(m.Group, id); err != nil {
+			return false, err
+		}
+		changed = true
+	}
+	return changed, nil
+}
+
+func (r *recorder) guarded(group string) bool {
+	return r.actor != actorOperator && (group == GroupAdministrators || group == GroupControllers || group == GroupAuditors)
+}
+
+func (r *recorder) limits(id string, want []countersign.LimitFact) (changed bool, err error) {
+	have, err := r.tx.LimitsOf(id)
+	if err != nil {
+		return false, err
+	}
+	for _, l := range want {
+		minor, err := l.Amount.Minor()
+		if err != nil {
+			return false, err
+		}
+		ok, err := r.tx.PutLimit(store.PersonLimit{Person: id, Kind: l.Kind, Currency: l.Amount.Currency, Minor: minor})
+		if err != nil {
+			return false, err
+		}
+		changed = changed || ok
+	}
+	for _, l := range have {
+		if !slices.ContainsFunc(want, func(w countersign.LimitFact) bool { return w.Kind == l.Kind }) {
+			if _, err := r.tx.RemoveLimit(id, l.Kind); err != nil {
+				return false, err
+			}
+			changed = true
+		}
+	}
+	return changed, nil
+}
+
+// becameHistory turns what was released into history: the purchase itself, the
+// account that is paid, the account that a bank change brought.
+func (a *Authority) becameHistory(tx *store.Tx, row store.Approval, m *matter) error {
+	if row.Vendor == "" {
+		return nil
+	}
+	r := &recorder{a: a, source: row.Source, actor: actorSystem, tx: tx}
+	account := m.doc.Payee.Account
+	if row.Kind == countersign.KindVendorBankChange && account != nil {
+		if _, err := r.account(row.Vendor, *account, tx.Now()); err != nil {
+			return err
+		}
+		return tx.FactsChanged()
+	}
+	if row.Currency == "" || countersign.InternalKind(row.Kind) {
+		return nil
+	}
+	p := store.Purchase{Kind: row.Kind, ID: row.Object, Vendor: row.Vendor, Currency: row.Currency, Minor: row.Minor, Dated: tx.Now(), Requester: row.Requester,
+		Category: row.Category, Source: row.Source, Settles: tx.Now()}
+	if account != nil {
+		p.Fingerprint = a.fingerprints.Account(tx.Org(), *account)
+	}
+	if _, err := tx.InsertPurchase(p); err != nil {
+		return err
+	}
+	if p.Fingerprint == "" || !pays(row.Kind) {
+		return nil
+	}
+	_, err := tx.PutVendorAccount(store.VendorAccount{Vendor: row.Vendor, Fingerprint: p.Fingerprint, First: tx.Now(), Paid: tx.Now(), Source: row.Source})
+	return err
+}

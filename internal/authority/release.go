@@ -1,0 +1,359 @@
+package authority
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+
+	"github.com/countersign/countersign"
+	"github.com/countersign/countersign/internal/approval"
+	"github.com/countersign/countersign/internal/authn"
+	"github.com/countersign/countersign/internal/policy"
+	"github.com/countersign/countersign/internal/store"
+)
+
+// presented is a document as a caller presents it for a check or a release. It may
+// be anything: it is only compared.
+func presented(raw json.RawMessage) ([]byte, countersign.Digest, error) {
+	if len(raw) == 0 {
+		return nil, "", countersign.Invalid(countersign.FieldError{Pointer: "/document", Detail: "required: the document as it stands now, whole"})
+	}
+	canonical, err := countersign.Canonicalize(raw)
+	if err != nil {
+		return nil, "", countersign.NewProblem(countersign.CodeMalformed, "/document: %v", err)
+	}
+	return canonical, countersign.SumBytes(canonical), nil
+}
+
+// Check says what a release would say now. It changes nothing and may be asked any
+// number of times (ruling 25).
+func (a *Authority) Check(ctx context.Context, key Key, body countersign.ReleaseBody) (*countersign.CheckAnswer, error) {
+	if err := key.need(authn.ScopeRelease); err != nil {
+		return nil, err
+	}
+	if err := a.clock.check(ctx, a.db); err != nil {
+		return nil, err
+	}
+	document, digest, err := presented(body.Document)
+	if err != nil {
+		return nil, err
+	}
+	var out *countersign.CheckAnswer
+	err = a.db.Read(ctx, func(tx *store.Tx) error {
+		r := &releasing{a: a, key: key, document: document, digest: digest, body: body}
+		if err := r.load(tx); err != nil {
+			return err
+		}
+		objections, err := approval.CheckRelease(r.state, r.standing)
+		if err != nil {
+			return err
+		}
+		if err := r.refuse(objections); err != nil {
+			return err
+		}
+		out = &countersign.CheckAnswer{Request: r.row.ID, Releasable: true, Status: r.state.Status, NotBefore: stamp(r.state.NotBefore)}
+		return nil
+	})
+	return out, fault(err)
+}
+
+// Release answers the caller's last question: may this document, as it stands now,
+// be executed? It says yes once (rulings 25 to 28). What is new and tightens sends
+// the request back to its approvers; that is committed, and the answer is a problem.
+func (a *Authority) Release(ctx context.Context, key Key, body countersign.ReleaseBody) (*countersign.ReleaseAnswer, error) {
+	if err := key.need(authn.ScopeRelease); err != nil {
+		return nil, err
+	}
+	if err := a.clock.check(ctx, a.db); err != nil {
+		return nil, err
+	}
+	document, digest, err := presented(body.Document)
+	if err != nil {
+		return nil, err
+	}
+	r := &releasing{a: a, key: key, document: document, digest: digest, body: body}
+	committed, err := a.db.Write(ctx, r.write)
+	if err == nil {
+		err = r.refused
+	}
+	if err != nil {
+		a.metrics.releases.WithLabelValues("refused").Inc()
+		return nil, fault(err)
+	}
+	head, err := a.settle(ctx, committed)
+	if err != nil {
+		return nil, fault(countersign.NewProblem(countersign.CodeUnavailable, "the release is not covered by a signed checkpoint yet").
+			WithHint("ask again with the same execution id: you get the same answer").WithCause(err))
+	}
+	a.metrics.releases.WithLabelValues("released").Inc()
+	receipt, err := a.receipt(ctx, &r.caseFile, head)
+	if err != nil {
+		return nil, fault(err)
+	}
+	out := r.answer()
+	out.Receipt = receipt.Bytes()
+	return out, nil
+}
+
+// releasing is one call of Check or Release.
+type releasing struct {
+	a        *Authority
+	key      Key
+	document []byte
+	digest   countersign.Digest
+	body     countersign.ReleaseBody
+
+	// of the transaction, set anew whenever it runs
+	caseFile
+	matter   *matter
+	standing approval.Standing
+	refused  error
+}
+
+func (r *releasing) answer() *countersign.ReleaseAnswer {
+	l := r.state.Lease
+	return &countersign.ReleaseAnswer{Request: r.row.ID, Status: r.state.Status, Digest: r.state.Digest, Lease: l.ID, State: string(l.Outcome),
+		Execution: l.Execution, ExpiresAt: stamp(l.Expires)}
+}
+
+// load reads the request and everything that could stand against its release.
+func (r *releasing) load(tx *store.Tx) error {
+	r.caseFile, r.refused = caseFile{}, nil
+	row, err := tx.Approval(r.body.Request)
+	if errors.Is(err, store.ErrNotFound) || (err == nil && row.Source != r.key.Source) {
+		return countersign.NewProblem(countersign.CodeNotFound, "there is no such request")
+	} else if err != nil {
+		return err
+	}
+	if err := r.caseFile.load(tx, row); err != nil {
+		return r.a.tampered(tx, row, err)
+	}
+	if r.matter, err = r.caseFile.matter(); err != nil {
+		return err
+	}
+	return r.stand(tx)
+}
+
+// stand reads what stands at the moment of release (ruling 27): only what can
+// tighten. What is required is what stands; it is weighed again only when something
+// new is found, so that later requests of the same vendor do not pull back earlier
+// ones.
+func (r *releasing) stand(tx *store.Tx) error {
+	s := r.state
+	r.standing = approval.Standing{Source: r.key.Source, Digest: r.digest, Requirement: s.Requirement, PolicyDigest: s.PolicyDigest, Now: tx.Now()}
+	if s.Status != countersign.StatusApproved {
+		return nil
+	}
+	w, err := r.a.weigh(tx, r.matter, policy.StageRelease)
+	if err != nil {
+		return err
+	}
+	for _, al := range r.matter.facts.Alerts {
+		r.standing.Alerts = append(r.standing.Alerts, approval.Alert{ID: al.ID, Sentence: al.Kind, Raised: al.Raised})
+	}
+	for _, z := range r.matter.facts.Freezes {
+		r.standing.Freezes = append(r.standing.Freezes, approval.Freeze{ID: z.ID, Subject: z.About, Ends: z.Until})
+	}
+	fingerprint := ""
+	if v := r.matter.facts.Vendor; v != nil {
+		fingerprint = v.Fingerprint
+	}
+	if pays(r.row.Kind) {
+		for _, b := range r.matter.facts.BankChanges {
+			r.standing.BankChanges = append(r.standing.BankChanges, approval.BankChange{Request: b.Request, ToNew: b.To != "" && b.To == fingerprint, Since: b.At})
+		}
+	}
+	if err := r.people(tx); err != nil {
+		return err
+	}
+	objections, err := approval.CheckRelease(s, r.standing)
+	if err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(objections, func(o approval.Objection) bool { return o.Back }) {
+		return nil
+	}
+	r.standing.Requirement, r.standing.PolicyDigest = w.result.Requirement, countersign.Digest(w.stored.Digest)
+	if r.standing.Requirement.Outcome == countersign.OutcomeAllow {
+		// The policy has no rule for it, but people must look: the default group.
+		r.standing.Requirement = w.version.Fallback()
+	}
+	r.standing.Candidates, err = r.a.candidates(tx, r.row.Kind, s.Requirement.Merge(r.standing.Requirement), r.row.Nominated)
+	return err
+}
+
+// pays reports whether a kind of document moves money to an account.
+func pays(kind string) bool {
+	switch kind {
+	case countersign.KindPayment, countersign.KindPaymentBatch, countersign.KindInvoice:
+		return true
+	}
+	return false
+}
+
+// people finds approvers who are no longer active, factors that were reported, and
+// alerts and freezes about whoever approved.
+func (r *releasing) people(tx *store.Tx) error {
+	var about []string
+	for _, d := range r.state.Decisions {
+		if !d.Stands() {
+			continue
+		}
+		for _, id := range []string{d.Person, d.ActingFor} {
+			if id == "" {
+				continue
+			}
+			p, err := tx.Person(id)
+			if err != nil {
+				return err
+			}
+			if !p.Active {
+				r.standing.Inactive = append(r.standing.Inactive, id)
+			}
+			about = append(about, id)
+		}
+		for _, f := range d.Authenticators {
+			row, err := tx.Authenticator(f)
+			if err != nil {
+				return err
+			}
+			if !row.Reported.IsZero() {
+				r.standing.Reported = append(r.standing.Reported, f)
+			}
+		}
+	}
+	alerts, err := tx.OpenAlerts(about)
+	if err != nil {
+		return err
+	}
+	for _, al := range alerts {
+		r.standing.Alerts = append(r.standing.Alerts, approval.Alert{ID: al.ID, Sentence: al.Title, Raised: al.Raised})
+	}
+	freezes, err := tx.Freezes(about)
+	if err != nil {
+		return err
+	}
+	for _, z := range freezes {
+		r.standing.Freezes = append(r.standing.Freezes, approval.Freeze{ID: z.ID, Subject: z.About, Ends: z.Expires})
+	}
+	return nil
+}
+
+// refuse turns objections into the problem that a check answers with.
+func (r *releasing) refuse(objections []approval.Objection) error {
+	if len(objections) == 0 {
+		return nil
+	}
+	if i := slices.IndexFunc(objections, func(o approval.Objection) bool { return o.Code == approval.ObjectionDigest }); i >= 0 {
+		return r.differs()
+	}
+	code := countersign.CodeNotReleasable
+	p := countersign.NewProblem(code, "%s", objections[0].Sentence)
+	for _, o := range objections {
+		p.Reasons = append(p.Reasons, countersign.Reason{Rule: o.Code, State: countersign.True, Sentence: o.Sentence, Effect: countersign.OutcomeStepUp})
+	}
+	return p
+}
+
+// differs names the fields in which the document that was presented is not the one
+// that was approved. The source that asks submitted it, so it may see both.
+func (r *releasing) differs() error {
+	diff, err := countersign.Compare(r.row.Document, r.document)
+	if err != nil {
+		return err
+	}
+	p := countersign.NewProblem(countersign.CodeChanged, "the document is not the one that was approved").
+		WithHint("submit the changed document as a new revision")
+	p.Differences = diff
+	return p
+}
+
+func (r *releasing) write(tx *store.Tx) error {
+	if err := r.load(tx); err != nil {
+		return err
+	}
+	if !r.digest.Equal(r.state.Digest) {
+		return r.differs()
+	}
+	at, err := r.a.current(tx)
+	if err != nil {
+		return err
+	}
+	before := r.state
+	next, err := approval.Release(before, approval.Releasing{Standing: r.standing, Execution: r.body.Execution,
+		Lease: countersign.NewID(countersign.PrefixLease, tx.Now()), For: at.settings.lease(), Confirm: r.body.Confirm})
+	if err != nil {
+		r.refused = err
+		if next.Version == before.Version {
+			return err
+		}
+		return r.sendBack(tx, next)
+	}
+	if next.Version == before.Version {
+		return nil // the same execution again: the same answer
+	}
+	facts := map[string]string{"lease": next.Lease.ID, "requirement_digest": string(next.RequirementDigest), "policy_digest": string(next.PolicyDigest)}
+	detail, err := countersign.Canonical(map[string]string{"execution": next.Lease.Execution, "outcome": string(next.Lease.Outcome), "digest": string(r.digest)})
+	if err != nil {
+		return err
+	}
+	if _, err := r.a.advance(tx, &r.row, before, next, entry{typ: countersign.EntryRequestReleased, actor: r.key.ID, facts: facts,
+		openings: map[string][]byte{countersign.OpeningDetail: detail}}); err != nil {
+		return err
+	}
+	r.state = next
+	return r.a.becameHistory(tx, r.row, r.matter)
+}
+
+// sendBack stores what a refused release leaves behind: the request waits again
+// under the stricter requirement, or has expired, or is revoked.
+func (r *releasing) sendBack(tx *store.Tx, next approval.State) error {
+	e := entry{typ: countersign.EntryRequestReweighed, actor: r.key.ID}
+	if next.Status == countersign.StatusExpired {
+		e = entry{typ: countersign.EntryRequestExpired, actor: actorSystem}
+		_, err := r.a.advance(tx, &r.row, r.state, next, e)
+		return err
+	}
+	return r.a.reweighed(tx, &r.caseFile, next, r.matter, e)
+}
+
+// ConfirmRelease records that the caller executed what was released.
+func (a *Authority) ConfirmRelease(ctx context.Context, key Key, request, execution string) (*countersign.ReleaseAnswer, error) {
+	return a.settleRelease(ctx, key, request, execution, approval.Confirm, countersign.EntryReleaseConfirmed)
+}
+
+// AbandonRelease records that the caller did not execute it and will not.
+func (a *Authority) AbandonRelease(ctx context.Context, key Key, request, execution string) (*countersign.ReleaseAnswer, error) {
+	return a.settleRelease(ctx, key, request, execution, approval.Abandon, countersign.EntryReleaseAbandoned)
+}
+
+func (a *Authority) settleRelease(ctx context.Context, key Key, request, execution string,
+	verb func(approval.State, approval.Settling) (approval.State, error), typ countersign.EntryType) (*countersign.ReleaseAnswer, error) {
+	if err := key.need(authn.ScopeRelease); err != nil {
+		return nil, err
+	}
+	r := &releasing{a: a, key: key}
+	_, err := a.db.Write(ctx, func(tx *store.Tx) error {
+		row, err := tx.Approval(request)
+		if errors.Is(err, store.ErrNotFound) || (err == nil && row.Source != key.Source) {
+			return countersign.NewProblem(countersign.CodeNotFound, "there is no such request")
+		} else if err != nil {
+			return err
+		}
+		if err := r.caseFile.load(tx, row); err != nil {
+			return a.tampered(tx, row, err)
+		}
+		next, err := verb(r.state, approval.Settling{Source: key.Source, Execution: execution, Now: tx.Now()})
+		if err != nil || next.Version == r.state.Version {
+			return err
+		}
+		_, err = a.advance(tx, &r.row, r.state, next, entry{typ: typ, actor: key.ID, facts: map[string]string{"lease": next.Lease.ID}})
+		r.state = next
+		return err
+	})
+	if err != nil {
+		return nil, fault(err)
+	}
+	return r.answer(), nil
+}
