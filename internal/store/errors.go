@@ -127,12 +127,12 @@ func classOfPostgres(code string) error {
 		return ErrBusy
 	case "25006": // read-only transaction
 		return ErrRefused
+	case "53100": // disk full
+		return ErrFull
 	}
 	switch code[:2] {
-	case "08", "57": // connection, operator intervention (shut down, cancelled)
+	case "08", "53", "57": // connection, resources (memory, connections), operator intervention
 		return ErrUnavailable
-	case "53": // insufficient resources: disk, memory, connections
-		return ErrFull
 	case "23", "P0": // integrity, raised by a trigger
 		return ErrRefused
 	}

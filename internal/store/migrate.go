@@ -3,8 +3,10 @@ package store
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"database/sql"
 	"embed"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -83,6 +85,29 @@ func (s schema) rendered(driver string) (fs.FS, error) {
 		out[name[len(s.dir)+1:]] = &fstest.MapFile{Data: data}
 	}
 	return out, nil
+}
+
+// SchemaDigest identifies the schema on one engine: empty databases of one digest are
+// alike, and can be copied instead of migrated.
+func SchemaDigest(driver string) (string, error) {
+	files, err := mainSchema.rendered(driver)
+	if err != nil {
+		return "", err
+	}
+	names, err := fs.Glob(files, "*.sql")
+	if err != nil {
+		return "", err
+	}
+	h := sha256.New()
+	for _, name := range names {
+		text, err := fs.ReadFile(files, name)
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprintf(h, "%s %d\n", name, len(text))
+		h.Write(text)
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
 // migrateSQLite runs under the lock of the data folder and before the pools are

@@ -23,6 +23,8 @@ const (
 	maxAttempts = 24
 	firstWait   = 500 * time.Microsecond
 	longestWait = 100 * time.Millisecond
+	// longestWrite ends a transaction whose server does not answer any more.
+	longestWrite = 5 * time.Minute
 )
 
 // durable are the server's settings without which a committed transaction could be
@@ -140,7 +142,16 @@ func (b *pgBackend) once(ctx context.Context, w work) (Committed, error) {
 	if w.loose {
 		level = sql.LevelReadCommitted
 	}
-	sqlTx, err := b.db.BeginTx(ctx, &sql.TxOptions{Isolation: level})
+	conn, err := b.db.Conn(ctx)
+	if err != nil {
+		return Committed{}, classify(err)
+	}
+	defer conn.Close()
+	// A caller who hangs up ends its statements, but not a COMMIT that is on its way:
+	// nobody would know what became of it.
+	whole, cancel := context.WithTimeout(context.WithoutCancel(ctx), longestWrite)
+	defer cancel()
+	sqlTx, err := conn.BeginTx(whole, &sql.TxOptions{Isolation: level})
 	if err != nil {
 		return Committed{}, classify(err)
 	}

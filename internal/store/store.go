@@ -135,7 +135,8 @@ func (e *engine) Now() time.Time { return e.clock().UTC().Truncate(time.Microsec
 // effect outside the transaction but on variables that it sets anew each time. It
 // must not call the DB. When it returns an error or panics nothing of it remains,
 // and Write returns that error. A context that ends before fn starts means that fn
-// does not run; afterwards the outcome is awaited.
+// does not run. Later it makes the queries of fn fail on PostgreSQL, and changes nothing
+// on SQLite; a commit that is on its way is always awaited.
 func (db *DB) Write(ctx context.Context, fn func(*Tx) error) (Committed, error) {
 	return db.writeWork(ctx, work{org: db.org, fn: fn})
 }

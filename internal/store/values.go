@@ -165,6 +165,11 @@ func assignReflect(d reflect.Value, v driver.Value) error {
 			d.SetBool(x != 0)
 			return nil
 		}
+	case bool: // of an expression, on PostgreSQL
+		if d.Kind() == reflect.Bool {
+			d.SetBool(x)
+			return nil
+		}
 	case float64:
 		if d.CanFloat() {
 			d.SetFloat(x)

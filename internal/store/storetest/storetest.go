@@ -8,7 +8,7 @@ package storetest
 
 import (
 	"context"
-	"database/sql"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -146,18 +146,49 @@ func create(t testing.TB, server, options string) store.Config {
 	return store.Config{Driver: store.Postgres, DSN: onDatabase(server, name), Org: Org, Connections: 8}
 }
 
+// postgresTemplate is an empty database with the whole schema, made once for each
+// schema and left on the server. It is migrated under another name first, so that
+// packages whose tests run at the same time do not meet a half-made one.
 var postgresTemplate = sync.OnceValues(func() (string, error) {
 	server := os.Getenv("COUNTERSIGN_TEST_POSTGRES")
-	name := fmt.Sprintf("cs_%d_template", os.Getpid())
-	if err := command(server, "CREATE DATABASE "+name); err != nil {
-		return "", err
-	}
-	db, err := store.Open(context.Background(), store.Config{Driver: store.Postgres, DSN: onDatabase(server, name)})
+	digest, err := store.SchemaDigest(store.Postgres)
 	if err != nil {
 		return "", err
 	}
-	return name, db.Close()
+	name := "cs_template_" + digest[:24]
+	making := fmt.Sprintf("cs_%d_template", os.Getpid())
+	if there, err := exists(server, name); there || err != nil {
+		return name, err
+	}
+	if err := command(server, "CREATE DATABASE "+making); err != nil {
+		return "", err
+	}
+	db, err := store.Open(context.Background(), store.Config{Driver: store.Postgres, DSN: onDatabase(server, making)})
+	if err != nil {
+		return "", errors.Join(err, command(server, "DROP DATABASE "+making))
+	}
+	if err := db.Close(); err != nil {
+		return "", err
+	}
+	if err := command(server, "ALTER DATABASE "+making+" RENAME TO "+name); err != nil {
+		if there, _ := exists(server, name); there { // another package was faster
+			return name, command(server, "DROP DATABASE "+making)
+		}
+		return "", err
+	}
+	return name, nil
 })
+
+func exists(server, name string) (there bool, err error) {
+	cfg, err := pgx.ParseConfig(server)
+	if err != nil {
+		return false, fmt.Errorf("COUNTERSIGN_TEST_POSTGRES: %w", err)
+	}
+	db := stdlib.OpenDB(*cfg)
+	defer db.Close()
+	err = db.QueryRow("SELECT EXISTS (SELECT 1 FROM pg_database WHERE datname = $1)", name).Scan(&there)
+	return there, err
+}
 
 // command runs one statement on the server.
 func command(server, text string) error {
@@ -165,7 +196,7 @@ func command(server, text string) error {
 	if err != nil {
 		return fmt.Errorf("COUNTERSIGN_TEST_POSTGRES: %w", err)
 	}
-	var db *sql.DB = stdlib.OpenDB(*cfg)
+	db := stdlib.OpenDB(*cfg)
 	defer db.Close()
 	if _, err := db.Exec(text); err != nil {
 		return fmt.Errorf("%s: %w", text, err)
