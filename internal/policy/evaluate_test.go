@@ -237,7 +237,11 @@ rules:
 func TestChangeToCountersignNeverPassesSilently(t *testing.T) {
 	f := completeFacts()
 	f.Document.Kind = countersign.KindPolicyPublish
+	f.Document.Amount = nil // a rule that names no kind is not meant for such a document
 	r := load(t, smallPolicy).Evaluate(f, StageSubmit)
+	if !slices.Equal(rules(r), []string{"change-to-countersign"}) {
+		t.Errorf("rules %v", rules(r))
+	}
 	if r.Outcome != countersign.OutcomeStepUp || !r.Requirement.Assurance.AtLeast(countersign.AssuranceMFA) {
 		t.Errorf("%+v", r)
 	}

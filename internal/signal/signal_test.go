@@ -164,6 +164,7 @@ func TestSignals(t *testing.T) {
 		{"approver_privileged", func(f *Facts, _ *Settings) { f.Approver.Privileged = new(true) }, y, "elevated"},
 		{"approver_privileged", func(f *Facts, _ *Settings) { f.ActingFor = person("x", ""); f.ActingFor.Privileged = new(true) }, y, "elevated"},
 		{"approver_privileged", func(f *Facts, _ *Settings) { f.Approver.Privileged = nil }, u, "approver.privileged"},
+		{"approver_privileged", func(f *Facts, _ *Settings) { f.ActingFor = &Person{Claimed: "x"} }, u, "acting_for"},
 		{"approver_over_limit", amount("50000.00", "EUR"), n, "up to EUR 50,000.00"},
 		{"approver_over_limit", amount("50000.01", "EUR"), y, "up to EUR 50,000.00"},
 		{"approver_over_limit", func(f *Facts, _ *Settings) { f.Approver.Limit = Limit{State: LimitNone} }, u, "approver.limit"},
