@@ -15,7 +15,7 @@ func (v *Version) evaluate(f *signal.Facts, stage Stage) Result {
 		a = v.newActivation()
 	}
 	a.fill(f, findings)
-	w := weighing{a: a, stage: stage, result: Result{Findings: findings, PolicyDigest: v.digest}}
+	w := weighing{a: a, stage: stage, result: Result{Reasons: []countersign.Reason{}, Findings: findings, PolicyDigest: v.digest}}
 	kind := ""
 	if f.Document != nil {
 		kind = f.Document.Kind

@@ -34,7 +34,8 @@ func (l *loader) load() *Version {
 	if root == nil {
 		return nil
 	}
-	if !l.check(root, fileShape(), "the policy") && root.Kind != yaml.MappingNode {
+	fits := l.check(root, fileShape(), "the policy")
+	if !fits && (root.Kind != yaml.MappingNode || len(l.errors) >= maxErrors || l.tooLong(root)) {
 		return nil
 	}
 	l.root = root
@@ -67,6 +68,12 @@ func (l *loader) load() *Version {
 	}
 	l.v.digest = countersign.SumBytes(l.v.Canonical())
 	return l.v
+}
+
+// tooLong reports whether some part of the file has more items than any may have:
+// then the rest is not looked at.
+func (l *loader) tooLong(n *yaml.Node) bool {
+	return len(n.Content) > 2000 || slices.ContainsFunc(n.Content, l.tooLong)
 }
 
 func sortedSet(s []string) []string {

@@ -103,6 +103,8 @@ func TestBounds(t *testing.T) {
 		"no mapping": "- a\n",
 		"not YAML":   "policy: [\n",
 		"a tag":      "policy: !!binary aGk=\n",
+		"long list":  strings.Replace(smallPolicy, "[approvers]", "["+strings.Repeat("a, ", 1001)+"a]", 1),
+		"deep":       "policy: " + strings.Repeat("[", 20000),
 		"merge key":  "policy: p\n<<: {currency: EUR}\n",
 	} {
 		if _, err := Load(Source{File: "p", Text: []byte(text)}); err == nil {

@@ -41,7 +41,7 @@ func (s *shape) schema() map[string]any {
 		m["type"], m["additionalProperties"] = "object", s.item.schema()
 		m["propertyNames"] = map[string]any{"pattern": s.pattern}
 	case list:
-		m["type"], m["items"], m["minItems"] = "array", s.item.schema(), s.least
+		m["type"], m["items"], m["minItems"], m["maxItems"] = "array", s.item.schema(), s.least, s.most
 	case either:
 		variants := make([]any, len(s.variants))
 		for i, v := range s.variants {

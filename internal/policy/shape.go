@@ -36,7 +36,7 @@ type shape struct {
 	choices  []string // text: the only values
 	pattern  string   // text and names of named
 	least    int      // whole: minimum; list: fewest items
-	most     int      // whole: maximum; 0: none
+	most     int      // whole: maximum, 0: none; list: most items
 	variants []*shape // either
 }
 
@@ -55,7 +55,7 @@ const (
 func textOf(doc string) *shape             { return &shape{form: text, doc: doc} }
 func oneOf(doc string, v ...string) *shape { return &shape{form: text, doc: doc, choices: v} }
 func listOf(doc string, item *shape) *shape {
-	return &shape{form: list, doc: doc, item: item, least: 1}
+	return &shape{form: list, doc: doc, item: item, least: 1, most: 1000}
 }
 func numberOf(doc string, least, most int) *shape {
 	return &shape{form: whole, doc: doc, least: least, most: most}

@@ -126,6 +126,10 @@ func (d *document) check(n *yaml.Node, s *shape, what string) bool {
 			d.at(n, "leave "+what+" out instead", "%s is empty", what)
 			return false
 		}
+		if len(n.Content) > s.most {
+			d.at(n, "keep long lists in files of their own", "%s has %d items, at most %d", what, len(n.Content), s.most)
+			return false
+		}
 		ok := true
 		for _, c := range n.Content {
 			ok = d.check(c, s.item, what) && ok
@@ -211,6 +215,10 @@ func (d *document) checkNamed(n *yaml.Node, s *shape, what string) bool {
 
 // unique refuses a key that stands twice: of the two, one would be ignored.
 func (d *document) unique(n *yaml.Node) bool {
+	if len(n.Content) > 2*1000 {
+		d.at(n, "", "%d names, at most 1000", len(n.Content)/2)
+		return false
+	}
 	ok := true
 	seen := map[string]int{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
