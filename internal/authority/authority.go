@@ -58,12 +58,14 @@ type Authority struct {
 	book    *book
 	metrics *metrics
 
-	mu       sync.Mutex                 // guards policies
-	policies map[string]*policy.Version // by digest; a version never changes
-	settings atomic.Pointer[settingsAt]
-	inForce  atomic.Pointer[policyAt]
-	lookedAt atomic.Int64 // generation of the facts when unsatisfiable requests were looked at last
-	clock    clockWatch
+	mu        sync.Mutex                 // guards policies
+	policies  map[string]*policy.Version // by digest; a version never changes
+	settings  atomic.Pointer[settingsAt]
+	inForce   atomic.Pointer[policyAt]
+	stands    atomic.Pointer[standingAt]
+	published sync.Map     // entry id → audit.Logged of a published policy
+	lookedAt  atomic.Int64 // generation of the facts when unsatisfiable requests were looked at last
+	clock     clockWatch
 }
 
 // settingsAt are the organisation's settings as of a generation of its facts.
@@ -197,6 +199,7 @@ type written struct {
 	id       string
 	leaf     []byte
 	openings map[string]countersign.Opening
+	index    int64 // once it is known
 }
 
 // appendEntry writes an entry in the transaction that makes the change.
@@ -207,7 +210,7 @@ func appendEntry(tx *store.Tx, e entry) (written, error) {
 	if err != nil {
 		return written{}, err
 	}
-	return written{id, leaf.Bytes(), openings}, tx.AppendEntry(leaf, openings)
+	return written{id: id, leaf: leaf.Bytes(), openings: openings, index: store.Unplaced}, tx.AppendEntry(leaf, openings)
 }
 
 // current returns the organisation's settings and whether it is founding, as of the

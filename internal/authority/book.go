@@ -23,7 +23,7 @@ type book struct {
 	guard store.Guard
 
 	mu      sync.Mutex // held by whoever signs; it orders checkpoints
-	prover  *audit.Prover
+	prover  *prover
 	guarded []byte // what the guard holds
 
 	state   sync.Mutex    // guards the fields below
@@ -57,7 +57,7 @@ func openBook(ctx context.Context, a *Authority, guard store.Guard) (*book, erro
 	if err := b.compare(ctx, head, held); err != nil {
 		return nil, err
 	}
-	b.prover = audit.NewProver(a.db.Tiles(ctx, head.Size))
+	b.prover = newProver(a.db)
 	return b, nil
 }
 
@@ -118,8 +118,7 @@ func (b *book) publish(ctx context.Context, tree tlog.Tree) error {
 	if err := b.a.clock.check(ctx, b.a.db); err != nil {
 		return err
 	}
-	tiles := b.a.db.Tiles(ctx, tree.N)
-	if err := b.extends(tiles, last.tree, tree); err != nil {
+	if err := b.extends(ctx, last.tree, tree); err != nil {
 		return b.fail(err)
 	}
 	signers := []note.Signer{b.a.keys.Log[len(b.a.keys.Log)-1].Signer}
@@ -139,10 +138,11 @@ func (b *book) publish(ctx context.Context, tree tlog.Tree) error {
 	return nil
 }
 
-// extends checks that the new tree begins with the old one. It costs a few hashes,
-// and finds what would otherwise be a fork with our own signature.
-func (b *book) extends(tiles audit.TileReader, old, tree tlog.Tree) error {
-	root, err := audit.Root(tree.N, tiles)
+// extends checks that the new tree begins with the old one: both roots follow from
+// the same tiles, of which the smaller tree is the beginning (RFC 6962 §2.1). It costs
+// a few hashes, and finds what would otherwise be a fork with our own signature.
+func (b *book) extends(ctx context.Context, old, tree tlog.Tree) error {
+	root, err := b.prover.root(ctx, tree.N, tree.N)
 	if err != nil {
 		return err
 	}
@@ -152,11 +152,10 @@ func (b *book) extends(tiles audit.TileReader, old, tree tlog.Tree) error {
 	if old.N == 0 {
 		return nil
 	}
-	path, err := audit.ConsistencyProof(old.N, tree.N, tiles)
-	if err != nil {
+	if root, err = b.prover.root(ctx, tree.N, old.N); err != nil {
 		return err
 	}
-	if err := tlog.CheckTree(tlog.TreeProof(path), tree.N, tree.Hash, old.N, old.Hash); err != nil {
+	if root != old.Hash {
 		return fmt.Errorf("%w: the tree of %d entries does not extend that of %d", ErrGuard, tree.N, old.N)
 	}
 	return nil
@@ -351,12 +350,38 @@ func (a *Authority) Checkpoint() ([]byte, error) {
 	return s.checkpoint, nil
 }
 
-// prove returns the paths of entries, out of the book's memory of inner hashes where
-// they are there.
-func (b *book) prove(tiles audit.TileReader) func(size, index int64) ([]tlog.Hash, error) {
-	return func(size, index int64) ([]tlog.Hash, error) {
-		return audit.InclusionProof(size, index, tiles)
-	}
+// prover proves out of memory: the inner hashes of tiles that it has met never change
+// while the tree grows. Only committed trees are asked of it.
+type prover struct {
+	mu   sync.Mutex
+	p    *audit.Prover
+	size int64 // of the tree whose tiles are read now
+	ctx  context.Context
+}
+
+func newProver(db *store.DB) *prover {
+	p := &prover{}
+	p.p = audit.NewProver(func(k audit.TileKey) ([]byte, error) { return db.Tiles(p.ctx, p.size)(k) })
+	return p
+}
+
+func (p *prover) inclusion(ctx context.Context, size, index int64) ([]tlog.Hash, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ctx, p.size = ctx, size
+	return p.p.Inclusion(size, index)
+}
+
+func (p *prover) root(ctx context.Context, size, of int64) (tlog.Hash, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ctx, p.size = ctx, size
+	return p.p.Root(of)
+}
+
+// prove returns the paths of entries.
+func (b *book) prove(ctx context.Context) func(size, index int64) ([]tlog.Hash, error) {
+	return func(size, index int64) ([]tlog.Hash, error) { return b.prover.inclusion(ctx, size, index) }
 }
 
 // CheckLog checks the stored log against itself: every entry's bytes, the tree, the

@@ -159,6 +159,11 @@ func (a *Authority) answer(ctx context.Context, c *caseFile, committed store.Com
 	case !allows:
 		return out, nil
 	}
+	for _, e := range committed.Entries {
+		if e.ID == c.submitted.id {
+			c.submitted.index = e.Index
+		}
+	}
 	receipt, err := a.receipt(ctx, c, head)
 	if err != nil {
 		return nil, err
@@ -178,14 +183,18 @@ func (a *Authority) receipt(ctx context.Context, c *caseFile, head signedHead) (
 			return countersign.Receipt{}, errNotCovered
 		}
 	}
-	in := audit.ReceiptInput{Entries: entries, Checkpoint: head.checkpoint}
-	tiles := a.db.Tiles(ctx, head.tree.N)
-	in.Prove = a.book.prove(tiles)
-	return audit.BuildReceipt(in)
+	return audit.BuildReceipt(audit.ReceiptInput{Entries: entries, Checkpoint: head.checkpoint, Prove: a.book.prove(ctx)})
 }
 
 // receiptEntries collects the entries that the receipt of a case consists of.
 func (a *Authority) receiptEntries(ctx context.Context, c *caseFile) ([]audit.Logged, error) {
+	if c.submitted.leaf != nil && c.submitted.index != store.Unplaced && len(c.decisions) == 0 && c.state.Status == countersign.StatusApproved {
+		p, err := a.policyEntry(ctx, c.policy)
+		if err != nil {
+			return nil, err
+		}
+		return []audit.Logged{c.submitted.logged(countersign.RoleSubmission, countersign.OpeningDocument, countersign.OpeningRequirement), p}, nil
+	}
 	var out []audit.Logged
 	err := a.db.Read(ctx, func(tx *store.Tx) error {
 		out = nil
@@ -306,4 +315,36 @@ func (g *gatherer) entry(role, id string, openings ...string) {
 		}
 	}
 	g.out = append(g.out, l)
+}
+
+// logged is an entry that was written just now, as a receipt shows it.
+func (w written) logged(role string, openings ...string) audit.Logged {
+	l := audit.Logged{Role: role, Index: w.index, Leaf: w.leaf, Openings: make(map[string]countersign.Opening, len(openings))}
+	for _, name := range openings {
+		if o, ok := w.openings[name]; ok {
+			l.Openings[name] = o
+		}
+	}
+	return l
+}
+
+// policyEntry reads the entry of a published policy. It never changes, so it is kept
+// once it has its place.
+func (a *Authority) policyEntry(ctx context.Context, p store.Policy) (audit.Logged, error) {
+	if l, ok := a.published.Load(p.EntryID); ok {
+		return l.(audit.Logged), nil
+	}
+	var l audit.Logged
+	err := a.db.Read(ctx, func(tx *store.Tx) error {
+		g := gatherer{tx: tx}
+		g.entry(countersign.RolePolicy, p.EntryID)
+		if g.err == nil {
+			l = g.out[0]
+		}
+		return g.err
+	})
+	if err == nil && l.Index != store.Unplaced {
+		a.published.Store(p.EntryID, l)
+	}
+	return l, err
 }

@@ -42,14 +42,19 @@ type loader struct {
 	tx   *store.Tx
 	v    *policy.Version
 	m    *matter
+	at   *standingAt
 	seen map[string]*signal.Person // people that were read, by id
 	err  error
 }
 
 // load reads everything that a decision on the document may look at. The sums are
 // not read here: they belong inside the transaction that writes the request.
-func (a *Authority) load(tx *store.Tx, v *policy.Version, m *matter) error {
-	l := &loader{a: a, tx: tx, v: v, m: m, seen: map[string]*signal.Person{}}
+func (a *Authority) load(tx *store.Tx, v *policy.Version, m *matter, gen int64) error {
+	at, err := a.standing(tx, gen)
+	if err != nil {
+		return err
+	}
+	l := &loader{a: a, tx: tx, v: v, m: m, at: at, seen: map[string]*signal.Person{}}
 	m.base = v.Currency()
 	m.rates = map[string]bool{}
 	m.facts = signal.Facts{Now: tx.Now(), Source: m.source, Document: m.doc, Submission: m.sub, Differences: []signal.Difference{}}
@@ -122,6 +127,10 @@ func (l *loader) person(id, name string) *signal.Person {
 	if l.err != nil {
 		return nil
 	}
+	key := personKey{l.m.source, id, l.m.doc.Kind}
+	if p := l.at.known(key); p != nil {
+		return p
+	}
 	row, err := identify(l.tx, l.m.source, id)
 	if errors.Is(err, store.ErrNotFound) {
 		return &signal.Person{Claimed: id, Name: name}
@@ -135,6 +144,7 @@ func (l *loader) person(id, name string) *signal.Person {
 	}
 	c := *p // the same natural person may be named in two places under two ids
 	c.Claimed = id
+	l.at.keep(key, &c)
 	return &c
 }
 
@@ -248,9 +258,11 @@ func (l *loader) history(v *signal.Vendor) {
 	if l.fail(err) {
 		return
 	}
-	unsettled, err := l.tx.Unsettled(v.ID)
-	if l.fail(err) {
-		return
+	unsettled := int64(0)
+	if l.at.unsettled {
+		if unsettled, err = l.tx.Unsettled(v.ID); l.fail(err) {
+			return
+		}
 	}
 	for _, s := range stats {
 		l.rate(s.Currency)
@@ -321,32 +333,38 @@ func median(spent []store.Spent) int64 {
 	return v[len(v)/2]
 }
 
-// standing reads what is open about the vendor and the people of the matter.
+// standing reads what is open about the vendor and the people of the matter, where
+// anything is open at all.
 func (l *loader) standing() {
 	if l.err != nil {
 		return
 	}
+	l.m.facts.Alerts, l.m.facts.Freezes, l.m.facts.BankChanges = []signal.Alert{}, []signal.Freeze{}, []signal.BankChange{}
 	about := l.about()
-	alerts, err := l.tx.OpenAlerts(about)
-	if l.fail(err) {
-		return
+	if l.at.alerts {
+		alerts, err := l.tx.OpenAlerts(about)
+		if l.fail(err) {
+			return
+		}
+		for _, a := range alerts {
+			l.m.facts.Alerts = append(l.m.facts.Alerts, signal.Alert{ID: a.ID, Severity: signal.Severity(a.Severity), About: l.aboutID(a.About), Kind: a.Title, Raised: a.Raised})
+		}
 	}
-	l.m.facts.Alerts = make([]signal.Alert, 0, len(alerts))
-	for _, a := range alerts {
-		l.m.facts.Alerts = append(l.m.facts.Alerts, signal.Alert{ID: a.ID, Severity: signal.Severity(a.Severity), About: l.aboutID(a.About), Kind: a.Title, Raised: a.Raised})
+	if l.at.freezes {
+		freezes, err := l.tx.Freezes(about)
+		if l.fail(err) {
+			return
+		}
+		for _, z := range freezes {
+			l.m.facts.Freezes = append(l.m.facts.Freezes, signal.Freeze{ID: z.ID, About: l.aboutID(z.About), Until: z.Expires})
+		}
 	}
-	freezes, err := l.tx.Freezes(about)
-	if l.fail(err) {
-		return
+	if l.at.bankChanges && l.m.vendor != "" {
+		l.bankChanges()
 	}
-	l.m.facts.Freezes = make([]signal.Freeze, 0, len(freezes))
-	for _, z := range freezes {
-		l.m.facts.Freezes = append(l.m.facts.Freezes, signal.Freeze{ID: z.ID, About: l.aboutID(z.About), Until: z.Expires})
-	}
-	l.m.facts.BankChanges = []signal.BankChange{}
-	if l.m.vendor == "" {
-		return
-	}
+}
+
+func (l *loader) bankChanges() {
 	changes, err := l.tx.PendingBankChanges(l.m.vendor)
 	if l.fail(err) {
 		return

@@ -56,7 +56,7 @@ func (a *Authority) weigh(tx *store.Tx, m *matter, stage policy.Stage) (*weighin
 }
 
 func (a *Authority) weighBy(tx *store.Tx, m *matter, stage policy.Stage, stored store.Policy, v *policy.Version, gen int64) (*weighing, error) {
-	if err := a.load(tx, v, m); err != nil {
+	if err := a.load(tx, v, m, gen); err != nil {
 		return nil, err
 	}
 	if err := m.sums(tx, v); err != nil {

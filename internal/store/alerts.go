@@ -99,13 +99,13 @@ func scanFreeze(s Scanner) (f Freeze, err error) {
 
 // InsertFreeze writes a freeze.
 func (tx *Tx) InsertFreeze(f Freeze) error {
-	_, err := tx.Exec(`INSERT INTO freeze (org_id, `+freezeColumns+`) VALUES ($1,$2,$3,$4,$5,$6,$7,0)`, f.ID, f.About, f.Reason, f.PlacedBy, f.Placed, f.Expires)
+	_, err := tx.Exec(`INSERT INTO frozen (org_id, `+freezeColumns+`) VALUES ($1,$2,$3,$4,$5,$6,$7,0)`, f.ID, f.About, f.Reason, f.PlacedBy, f.Placed, f.Expires)
 	return err
 }
 
 // Freeze reads a freeze.
 func (tx *Tx) Freeze(id string) (Freeze, error) {
-	return One(tx, scanFreeze, `SELECT `+freezeColumns+` FROM freeze WHERE org_id = $1 AND id = $2`, id)
+	return One(tx, scanFreeze, `SELECT `+freezeColumns+` FROM frozen WHERE org_id = $1 AND id = $2`, id)
 }
 
 // Freezes lists the freezes in force of one of the subjects.
@@ -114,23 +114,23 @@ func (tx *Tx) Freezes(about []string) ([]Freeze, error) {
 		return nil, nil
 	}
 	in, args := inList(about, 3)
-	return List(tx, scanFreeze, `SELECT `+freezeColumns+` FROM freeze WHERE org_id = $1 AND lifted_us = 0 AND expires_us > $2 AND about IN (`+in+`) ORDER BY placed_us, id LIMIT 20`,
+	return List(tx, scanFreeze, `SELECT `+freezeColumns+` FROM frozen WHERE org_id = $1 AND lifted_us = 0 AND expires_us > $2 AND about IN (`+in+`) ORDER BY placed_us, id LIMIT 20`,
 		append([]any{tx.Now()}, args...)...)
 }
 
 // OpenFreezes lists all freezes in force.
 func (tx *Tx) OpenFreezes() ([]Freeze, error) {
-	return List(tx, scanFreeze, `SELECT `+freezeColumns+` FROM freeze WHERE org_id = $1 AND lifted_us = 0 AND expires_us > $2 ORDER BY placed_us, id LIMIT 500`, tx.Now())
+	return List(tx, scanFreeze, `SELECT `+freezeColumns+` FROM frozen WHERE org_id = $1 AND lifted_us = 0 AND expires_us > $2 ORDER BY placed_us, id LIMIT 500`, tx.Now())
 }
 
 // ExtendFreeze sets a later end.
 func (tx *Tx) ExtendFreeze(id string, until time.Time) error {
-	return tx.ExecOne(`UPDATE freeze SET expires_us = $3 WHERE org_id = $1 AND id = $2 AND lifted_us = 0 AND expires_us < $3`, id, until)
+	return tx.ExecOne(`UPDATE frozen SET expires_us = $3 WHERE org_id = $1 AND id = $2 AND lifted_us = 0 AND expires_us < $3`, id, until)
 }
 
 // LiftFreeze ends a freeze now. [ErrConflict] when it has ended already.
 func (tx *Tx) LiftFreeze(id string) error {
-	return tx.ExecOne(`UPDATE freeze SET lifted_us = $3 WHERE org_id = $1 AND id = $2 AND lifted_us = 0 AND expires_us > $3`, id, tx.Now())
+	return tx.ExecOne(`UPDATE frozen SET lifted_us = $3 WHERE org_id = $1 AND id = $2 AND lifted_us = 0 AND expires_us > $3`, id, tx.Now())
 }
 
 // BreakGlassName names a person who may stand in for a group in an emergency.

@@ -113,3 +113,15 @@ func (tx *Tx) LastEntryTime() (at time.Time, err error) {
 	err = tx.Row(`SELECT CAST(COALESCE(MAX(created_us), 0) AS BIGINT) FROM audit_entry WHERE org_id = $1 AND seq = (SELECT MAX(seq) FROM audit_entry WHERE org_id = $1)`).Scan(&at)
 	return at, err
 }
+
+// AnythingOpen reports whether the organisation has any open alert, any freeze that
+// was not lifted, any change of bank details that is not ended, and any history that
+// does not count yet. What has only expired still counts as there.
+func (tx *Tx) AnythingOpen() (alerts, freezes, bankChanges, unsettled bool, err error) {
+	err = tx.Row(`SELECT
+		(SELECT COUNT(*) FROM (SELECT 1 FROM alert WHERE org_id = $1 AND closed_us = 0 LIMIT 1) a),
+		(SELECT COUNT(*) FROM (SELECT 1 FROM frozen WHERE org_id = $1 AND lifted_us = 0 LIMIT 1) f),
+		(SELECT COUNT(*) FROM (SELECT 1 FROM approval WHERE org_id = $1 AND kind = 'vendor_bank_change' AND counted = 1 LIMIT 1) b),
+		(SELECT COUNT(*) FROM (SELECT 1 FROM purchase WHERE org_id = $1 AND folded = 0 LIMIT 1) p)`).Scan(&alerts, &freezes, &bankChanges, &unsettled)
+	return alerts, freezes, bankChanges, unsettled, err
+}

@@ -173,7 +173,8 @@ CREATE TABLE alert (
 CREATE UNIQUE INDEX alert_external ON alert (org_id, source, external);
 CREATE INDEX alert_open ON alert (org_id, about) WHERE closed_us = 0;
 
-CREATE TABLE freeze (
+-- FREEZE is a word of PostgreSQL's own.
+CREATE TABLE frozen (
   org_id     {{text}} NOT NULL,
   id         {{text}} NOT NULL,
   about      {{text}} NOT NULL,      -- person id or vendor id
@@ -184,7 +185,7 @@ CREATE TABLE freeze (
   lifted_us  BIGINT   NOT NULL,
   PRIMARY KEY (org_id, id)
 ){{strict}};
-CREATE INDEX freeze_open ON freeze (org_id, about) WHERE lifted_us = 0;
+CREATE INDEX frozen_open ON frozen (org_id, about) WHERE lifted_us = 0;
 
 CREATE TABLE policy (
   org_id       {{text}} NOT NULL,
@@ -235,6 +236,7 @@ CREATE UNIQUE INDEX approval_object ON approval (org_id, source, kind, object_id
 CREATE INDEX approval_status ON approval (org_id, status, id);
 CREATE INDEX approval_due ON approval (org_id, due_us) WHERE due_us > 0;
 CREATE INDEX approval_sum_vendor ON approval (org_id, vendor_id, kind, created_us, requester_key, object_id, base_currency, base_minor) WHERE counted = 1;
+CREATE INDEX approval_bank_change ON approval (org_id, vendor_id, id) WHERE kind = 'vendor_bank_change' AND counted = 1;
 CREATE INDEX approval_sum_requester ON approval (org_id, requester_key, kind, category, created_us, object_id, base_currency, base_minor) WHERE counted = 1;
 
 CREATE TABLE decision (
