@@ -107,9 +107,10 @@ func viewerOf(tx *store.Tx, s Session) (viewer, error) {
 // view writes the request as it goes over the wire.
 func (a *Authority) view(c *caseFile, v viewer) (*countersign.Approval, error) {
 	s := c.state
-	reasons := c.weighed.Reasons
-	if v.source != "" || s.Requesters != nil && slices.ContainsFunc(s.Requesters, func(r approval.Requester) bool { return r.ID == v.person }) {
-		if c.weighed.ForRequester != nil { // the source shows it to the requester
+	reasons, findings := c.weighed.Reasons, c.weighed.Findings
+	if v.source != "" || slices.ContainsFunc(s.Requesters, func(r approval.Requester) bool { return r.ID == v.person }) {
+		findings = nil // they name thresholds, and the source shows what it gets to the requester
+		if c.weighed.ForRequester != nil {
 			reasons = c.weighed.ForRequester
 		}
 	}
@@ -118,7 +119,7 @@ func (a *Authority) view(c *caseFile, v viewer) (*countersign.Approval, error) {
 	}
 	out := &countersign.Approval{ID: s.ID, Status: s.Status, Version: s.Version, Document: c.row.Document, Digest: s.Digest, Source: s.Source,
 		Outcome: s.Requirement.Outcome, Requirement: s.Requirement, RequirementDigest: s.RequirementDigest, PolicyDigest: s.PolicyDigest,
-		PolicyVersion: c.row.PolicyVersion, Reasons: reasons, Findings: c.weighed.Findings, Founding: c.founding, Decisions: []countersign.Decision{},
+		PolicyVersion: c.row.PolicyVersion, Reasons: reasons, Findings: findings, Founding: c.founding, Decisions: []countersign.Decision{},
 		CreatedAt: stamp(s.CreatedAt), DecideBy: stamp(s.DecideBy), NotBefore: stamp(s.NotBefore), ReleaseBy: stamp(s.ReleaseBy), EndedAt: stamp(s.EndedAt),
 		Supersedes: s.Supersedes, SupersededBy: s.SupersededBy, Follows: s.Follows}
 	for _, d := range c.decisions {

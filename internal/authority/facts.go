@@ -27,6 +27,7 @@ type matter struct {
 	nominated string // person id
 	actingFor string // person id
 
+	ahead bool // weighed before the transaction that writes it, which knows earlier requests
 	facts signal.Facts
 	base  string // the policy's currency
 	rates map[string]bool
@@ -96,7 +97,9 @@ func (l *loader) people() {
 			if p.ID == "" {
 				l.m.requester = l.m.source + ":" + d.Requester.ID
 			}
-			l.claims("requester.name", d.Requester.Name, p.Name, p.Known())
+			if p.Known() && d.Requester.Name != "" && foldName(d.Requester.Name) != foldName(p.Name) {
+				l.m.facts.Differences = append(l.m.facts.Differences, signal.Difference{Field: "requester.name", Claimed: d.Requester.Name, Stored: p.Name})
+			}
 		}
 		if d.Requester.Owner != "" {
 			l.m.facts.Owner = l.person(d.Requester.Owner, "")
@@ -191,13 +194,6 @@ func signalPerson(row store.Person, groups []store.Membership, limits []store.Pe
 	return p
 }
 
-// claims notes a difference between what the request says and what is on record.
-func (l *loader) claims(field, claimed, stored string, known bool) {
-	if known && claimed != "" && stored != "" && foldName(claimed) != foldName(stored) {
-		l.m.facts.Differences = append(l.m.facts.Differences, signal.Difference{Field: field, Claimed: claimed, Stored: stored})
-	}
-}
-
 var folder = cases.Fold()
 
 // foldName makes names comparable: case folded, compatibility forms united, white
@@ -232,9 +228,7 @@ func (l *loader) vendor() {
 				return
 			}
 		}
-		l.claims("vendor.name", p.Name, row.Name, true)
-		l.claims("vendor.tax_id", p.TaxID, row.TaxID, true)
-		l.claims("vendor.country", p.Country, row.Country, true)
+		l.m.facts.Differences = append(l.m.facts.Differences, signal.Differences(l.m.doc, v)...)
 	}
 	l.accounts(v)
 	l.history(v)
@@ -420,34 +414,41 @@ func (l *loader) aboutID(about string) string {
 	return about
 }
 
+// denials reads the earlier denials of the same object. Before the transaction that
+// writes the request there is no need to: whoever is in it knows the earlier requests
+// and weighs again where there are any.
 func (l *loader) denials() {
-	if l.err != nil {
+	l.m.facts.Denials = []signal.Denial{}
+	if l.err != nil || l.m.ahead {
 		return
 	}
 	earlier, err := l.tx.ApprovalsOfObject(l.m.source, l.m.doc.Kind, l.m.doc.ID, 20)
 	if l.fail(err) {
 		return
 	}
-	l.m.facts.Denials = []signal.Denial{}
 	for _, e := range earlier {
 		if e.Status == countersign.StatusReleased {
 			break // what came before the last release is settled
 		}
 		if e.Status == countersign.StatusDenied {
-			d := signal.Denial{Request: e.ID, At: e.Ended, By: "policy"}
-			decisions, err := l.tx.Decisions(e.ID)
-			if l.fail(err) {
-				return
-			}
-			for _, row := range decisions {
-				var dec countersign.Decision
-				if row.Act == countersign.ActDeny && countersign.DecodeStrict([]byte(row.Body), &dec) == nil {
-					d.By, d.Reason = dec.Person.Name, dec.Reason
-				}
-			}
-			l.m.facts.Denials = append(l.m.facts.Denials, d)
+			l.denial(e)
 		}
 	}
+}
+
+func (l *loader) denial(e store.ObjectRequest) {
+	d := signal.Denial{Request: e.ID, At: e.Ended, By: "policy"}
+	decisions, err := l.tx.Decisions(e.ID)
+	if l.fail(err) {
+		return
+	}
+	for _, row := range decisions {
+		var dec countersign.Decision
+		if row.Act == countersign.ActDeny && countersign.DecodeStrict([]byte(row.Body), &dec) == nil {
+			d.By, d.Reason = dec.Person.Name, dec.Reason
+		}
+	}
+	l.m.facts.Denials = append(l.m.facts.Denials, d)
 }
 
 // amounts reads the rates of every currency that was met.

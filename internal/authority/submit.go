@@ -77,7 +77,7 @@ func (s *submission) prepare(tx *store.Tx, body countersign.RequestBody) (err er
 	if err := s.key.allows(s.in.sub); err != nil {
 		return err
 	}
-	s.matter = &matter{doc: s.in.doc, sub: s.in.sub, source: s.key.Source}
+	s.matter = &matter{doc: s.in.doc, sub: s.in.sub, source: s.key.Source, ahead: true}
 	s.weighed, err = s.a.weigh(tx, s.matter, policy.StageSubmit)
 	return err
 }
@@ -113,7 +113,7 @@ func (s *submission) write(tx *store.Tx) error {
 	if err := s.notTooOften(tx, earlier); err != nil {
 		return err
 	}
-	w, err := s.a.renew(tx, s.matter, s.weighed, policy.StageSubmit)
+	w, err := s.weigh(tx, earlier)
 	if err != nil {
 		return err
 	}
@@ -126,6 +126,16 @@ func (s *submission) write(tx *store.Tx) error {
 		return err
 	}
 	return s.open(tx, w, follows, attempts(earlier, d.Revision))
+}
+
+// weigh holds what was weighed ahead against what this transaction sees. Where there
+// were requests for the object before, it is weighed anew, with their denials.
+func (s *submission) weigh(tx *store.Tx, earlier []store.ObjectRequest) (*weighing, error) {
+	if len(earlier) == 0 {
+		return s.a.renew(tx, s.matter, s.weighed, policy.StageSubmit)
+	}
+	s.matter = &matter{doc: s.in.doc, sub: s.in.sub, source: s.key.Source}
+	return s.a.weigh(tx, s.matter, policy.StageSubmit)
 }
 
 // known answers a document that was submitted before, or refuses other content
