@@ -217,6 +217,43 @@ var wrongCases = []wrong{
 	{name: "outcome differs from the requirement", step: countersign.StepRequirement, tell: func(w *world) *request {
 		return w.submit(needsKey, func(s *audit.EntrySpec) { s.Facts["outcome"], s.Facts["status"] = "allow", "approved" })
 	}},
+	{name: "requirement in another form", step: countersign.StepRequirement, tell: func(w *world) *request {
+		return w.submit(allowed, func(s *audit.EntrySpec) {
+			text := []byte(`{"assurance":"","outcome":"allow"}`)
+			s.Openings[countersign.OpeningRequirement], s.Facts["requirement_digest"] = text, string(countersign.SumBytes(text))
+		})
+	}},
+	{name: "trap: a key of another organisation", step: countersign.StepEntries, tell: func(w *world) *request {
+		ann := w.stranger("Ann", "finance")
+		own := w.org
+		w.org = w.id(countersign.PrefixOrganisation)
+		w.enrol(ann)
+		w.org = own
+		q := w.submit(needsKey)
+		q.decide(ann, countersign.ActApprove, countersign.StatusApproved, bend{})
+		return q
+	}},
+	{name: "by no person", step: countersign.StepDistinct, tell: func(w *world) *request {
+		ann := w.stranger("Ann", "finance")
+		ann.id, ann.enrolment.Person = w.caller, w.caller // ruling 11: no key decides
+		w.enrol(ann)
+		q := w.submit(needsKey)
+		q.decide(ann, countersign.ActApprove, countersign.StatusApproved, bend{})
+		return q
+	}},
+	{name: "decided before it was submitted", step: countersign.StepEntries, tell: func(w *world) *request {
+		ann := w.person("Ann", "finance")
+		early := &request{w: w, id: w.id(countersign.PrefixRequest), document: order, requirement: needsKey, keys: map[string]bool{}, policies: map[int64]bool{w.policyAt: true}}
+		early.decide(ann, countersign.ActApprove, countersign.StatusApproved, bend{})
+		q := w.submit(needsKey, func(s *audit.EntrySpec) { s.Subject = early.id })
+		q.entries = append(q.entries, early.entries...)
+		return q
+	}},
+	{name: "released under no lease", step: countersign.StepRelease, tell: func(w *world) *request {
+		q := w.submit(allowed)
+		q.logged(countersign.RoleRelease, w.add(audit.EntrySpec{Type: countersign.EntryRequestReleased, Subject: q.id, Actor: w.caller, Facts: map[string]string{"status": "released"}}))
+		return q
+	}},
 	{name: "trap: quorum of zero", step: countersign.StepRequirement, tell: func(w *world) *request {
 		return w.submit(needs(func(r *countersign.Requirement) {
 			r.Clauses = []countersign.Clause{{Count: 0, From: []string{"finance"}}}
@@ -356,6 +393,22 @@ var wrongPasskeys = []wrong{
 	{name: "another person's key", step: countersign.StepEnrolment, tell: func(w *world) *request {
 		ann, eve := w.person("Ann", "finance"), w.person("Eve")
 		ann.fac, ann.key, ann.enrolledAt, ann.enrolment = eve.fac, eve.key, eve.enrolledAt, eve.enrolment
+		q := w.submit(needsKey)
+		q.decide(ann, countersign.ActApprove, countersign.StatusApproved, bend{})
+		return q
+	}},
+	{name: "bound to another person", step: countersign.StepEnrolment, tell: func(w *world) *request {
+		ann := w.stranger("Ann", "finance")
+		ann.enrolment.Person = "per_other"
+		w.enrol(ann)
+		q := w.submit(needsKey)
+		q.decide(ann, countersign.ActApprove, countersign.StatusApproved, bend{})
+		return q
+	}},
+	{name: "enrolled for another relying party", step: countersign.StepEnrolment, tell: func(w *world) *request {
+		ann := w.stranger("Ann", "finance")
+		ann.enrolment.RPID = "other.example"
+		w.enrol(ann)
 		q := w.submit(needsKey)
 		q.decide(ann, countersign.ActApprove, countersign.StatusApproved, bend{})
 		return q
