@@ -135,10 +135,11 @@ func simpleCount(t *testing.T, name string) (large, first int) {
 		if d.day.Before(began.AddDate(0, 0, 90)) {
 			continue
 		}
-		if d.minor*12 >= 30000_00*10 {
+		euros := (d.minor*12 + 5) / 10 // cents, to the nearest, as amounts are converted
+		if euros >= 30000_00 {
 			large++
 		}
-		if d.minor*12 >= 10000_00*10 && d.vendor != "" && firstDay[d.vendor].Equal(d.day) {
+		if euros >= 10000_00 && d.vendor != "" && firstDay[d.vendor].Equal(d.day) {
 			first++
 		}
 	}
