@@ -326,6 +326,14 @@ var wrongDecisions = []wrong{
 		q.decide(ann, countersign.ActApprove, countersign.StatusApproved, bend{})
 		return q
 	}},
+	{name: "under another policy", step: countersign.StepDecision, tell: func(w *world) *request {
+		ann := w.person("Ann", "finance")
+		q := w.submit(needsKey)
+		w.publish("rules: [other]\n", 2)
+		q.policies[w.policyAt] = true
+		q.decide(ann, countersign.ActApprove, countersign.StatusApproved, bend{})
+		return q
+	}},
 	{name: "TestRuling16: another organisation", step: countersign.StepStatement, tell: statementWith(func(s *countersign.Statement) { s.Org = "org_other" })},
 	{name: "TestRuling16: another request", step: countersign.StepStatement, tell: statementWith(func(s *countersign.Statement) { s.Approval = "req_other" })},
 	{name: "TestRuling16: another document", step: countersign.StepStatement, tell: statementWith(func(s *countersign.Statement) { s.Digest = countersign.SumBytes([]byte("x")) })},
