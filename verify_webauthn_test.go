@@ -13,6 +13,7 @@ import (
 	"errors"
 	"math/big"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -226,7 +227,12 @@ func spkiOf(attestation, credentialID []byte) ([]byte, error) {
 	switch {
 	case key[1] == 2:
 		curve := map[any]elliptic.Curve{1: elliptic.P256(), 2: elliptic.P384(), 3: elliptic.P521()}[key[-1]]
-		return x509.MarshalPKIXPublicKey(&ecdsa.PublicKey{Curve: curve, X: big(-2), Y: big(-3)})
+		x, y := key[-2].([]byte), key[-3].([]byte)
+		point, err := ecdsa.ParseUncompressedPublicKey(curve, slices.Concat([]byte{4}, x, y))
+		if err != nil {
+			return nil, err
+		}
+		return x509.MarshalPKIXPublicKey(point)
 	case key[1] == 3:
 		return x509.MarshalPKIXPublicKey(&rsa.PublicKey{N: big(-1), E: int(big(-2).Int64())})
 	case key[1] == 1 && key[-1] == 6:

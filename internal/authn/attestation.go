@@ -7,7 +7,6 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/asn1"
-	"math/big"
 	"slices"
 	"time"
 
@@ -112,5 +111,18 @@ func ecPublicKey(k webauthncose.EC2PublicKeyData) any {
 	default:
 		return nil
 	}
-	return &ecdsa.PublicKey{Curve: curve, X: new(big.Int).SetBytes(k.XCoord), Y: new(big.Int).SetBytes(k.YCoord)}
+	// SEC 1 §2.3.3: an uncompressed point is 4 and both coordinates at full length.
+	size := (curve.Params().BitSize + 7) / 8
+	if len(k.XCoord) > size || len(k.YCoord) > size {
+		return nil
+	}
+	point := make([]byte, 1+2*size)
+	point[0] = 4
+	copy(point[1+size-len(k.XCoord):], k.XCoord)
+	copy(point[1+2*size-len(k.YCoord):], k.YCoord)
+	key, err := ecdsa.ParseUncompressedPublicKey(curve, point)
+	if err != nil {
+		return nil
+	}
+	return key
 }
