@@ -1,0 +1,101 @@
+package demo
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha1" //nolint:gosec // RFC 6238's default, which every authenticator app knows
+	"encoding/base32"
+	"encoding/binary"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/countersign/countersign/internal/authn"
+	"github.com/countersign/countersign/internal/authn/softkey"
+	"github.com/countersign/countersign/internal/authority"
+)
+
+func infoOf(p Person, id string) PersonInfo {
+	i := PersonInfo{Login: p.Subject, ID: id, Name: p.Name, Title: p.Title, Groups: p.Groups, Manager: p.Manager, Privileged: p.Privileged, Password: Password}
+	if p.Limit != nil {
+		i.Limit = p.Limit.Value + " " + p.Limit.Currency
+	}
+	return i
+}
+
+// enrol gives a person a software passkey, and a password with a code generator, by
+// the same invitations and ceremonies as anybody's.
+func (h *House) enrol(ctx context.Context, p *PersonInfo) error {
+	device := softkey.New()
+	err := h.redeem(ctx, p, authn.KindPasskey, func(c *authority.Ceremony) (authority.EnrolBody, error) {
+		response, err := device.Register(c.Options, h.Info.URL)
+		return authority.EnrolBody{Name: "software passkey of the demo", Passkey: response}, err
+	})
+	if err != nil {
+		return fmt.Errorf("%s: passkey: %w", p.Login, err)
+	}
+	if p.Passkey, err = device.Save(); err != nil {
+		return err
+	}
+	err = h.redeem(ctx, p, authn.KindTOTP, func(c *authority.Ceremony) (authority.EnrolBody, error) {
+		p.TOTPSecret, p.TOTPURI = strings.ReplaceAll(c.Secret, " ", ""), c.URI
+		// The step before this one counts as well, and using it leaves the code that an
+		// app shows now for the visitor.
+		code, err := Code(p.TOTPSecret, time.Now().Add(-authn.TOTPPeriod))
+		return authority.EnrolBody{Name: "authenticator app of the demo", Code: code, Password: p.Password}, err
+	})
+	if err != nil {
+		return fmt.Errorf("%s: code: %w", p.Login, err)
+	}
+	inv, err := h.Authority.InviteOffline(ctx, p.ID, false)
+	if err != nil {
+		return err
+	}
+	p.EnrolLink = inv.URL
+	return nil
+}
+
+func (h *House) redeem(ctx context.Context, p *PersonInfo, kind authn.Kind, answer func(*authority.Ceremony) (authority.EnrolBody, error)) error {
+	a := h.Authority
+	inv, err := a.InviteOffline(ctx, p.ID, false)
+	if err != nil {
+		return err
+	}
+	in, err := a.RedeemInvitation(ctx, inv.Token)
+	if err != nil {
+		return err
+	}
+	s, err := a.AuthenticateSession(ctx, in.Token)
+	if err != nil {
+		return err
+	}
+	c, err := a.BeginEnrolment(ctx, s, kind)
+	if err != nil {
+		return err
+	}
+	body, err := answer(c)
+	if err != nil {
+		return err
+	}
+	body.Challenge = c.Challenge
+	_, err = a.FinishEnrolment(ctx, s, body)
+	return err
+}
+
+// Code is what an authenticator app with the secret shows at a time (RFC 6238 with
+// its defaults: SHA-1, six digits, 30 seconds). The server has its own; this is the
+// visitor's phone.
+func Code(secret string, at time.Time) (string, error) {
+	key, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(strings.ToUpper(strings.ReplaceAll(secret, " ", "")))
+	if err != nil {
+		return "", fmt.Errorf("a code generator's secret is in base32: %w", err)
+	}
+	m := hmac.New(sha1.New, key)
+	var step [8]byte
+	binary.BigEndian.PutUint64(step[:], uint64(at.Unix()/int64(authn.TOTPPeriod/time.Second)))
+	m.Write(step[:])
+	sum := m.Sum(nil)
+	offset := sum[len(sum)-1] & 0x0f // RFC 4226 §5.3
+	n := binary.BigEndian.Uint32(sum[offset:offset+4]) & 0x7fffffff
+	return fmt.Sprintf("%06d", n%1_000_000), nil
+}
