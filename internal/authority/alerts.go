@@ -171,6 +171,7 @@ func alertView(row store.Alert) countersign.Alert {
 		v.About.Vendor = vendor
 	case row.About == store.AboutOrganisation:
 		v.About.Organisation = true
+	case row.About == store.AboutOperation: // about nothing that could be named
 	default:
 		v.About.Person = row.About
 	}
@@ -185,14 +186,14 @@ func vendorOf(about string) (string, bool) {
 	return "", false
 }
 
-// Alerts lists alerts for a person, newest first.
+// Alerts lists alerts, newest first, for people whose groups look after them.
 func (a *Authority) Alerts(ctx context.Context, s Session, openOnly bool, before string, limit int) (countersign.Page[countersign.Alert], error) {
 	var page countersign.Page[countersign.Alert]
+	if err := a.member(ctx, s, GroupControllers, GroupAdministrators, GroupAuditors); err != nil {
+		return page, err
+	}
 	err := a.db.Read(ctx, func(tx *store.Tx) error {
 		page = countersign.Page[countersign.Alert]{Items: []countersign.Alert{}}
-		if err := s.browse(); err != nil {
-			return err
-		}
 		rows, err := tx.Alerts(openOnly, before, limit+1)
 		if err != nil {
 			return err

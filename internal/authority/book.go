@@ -300,6 +300,14 @@ func (a *Authority) settle(ctx context.Context, c store.Committed) (signedHead, 
 // Publish sequences what is committed, signs it and records in the database that it
 // did. The loop calls it; so may a command before it ends.
 func (a *Authority) Publish(ctx context.Context) error {
+	if err := a.sequence(ctx); err != nil {
+		return err
+	}
+	return a.saveSigned(ctx)
+}
+
+// sequence gives committed entries their places, where that is not done yet, and signs.
+func (a *Authority) sequence(ctx context.Context) error {
 	var head store.Head
 	var err error
 	if a.db.Driver() == store.Postgres {
@@ -313,7 +321,7 @@ func (a *Authority) Publish(ctx context.Context) error {
 	if err := a.book.publish(ctx, tlog.Tree{N: head.Size, Hash: head.Root}); err != nil && !errors.Is(err, errRepeat) {
 		return err
 	}
-	return a.saveSigned(ctx)
+	return nil
 }
 
 // saveSigned tells the database which checkpoint is published: outgoing events wait

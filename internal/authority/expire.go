@@ -19,16 +19,25 @@ import (
 func (a *Authority) Run(ctx context.Context) error {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
+	// What the database is told of publication lags a little behind: a write for every
+	// checkpoint would make every lone caller wait for it.
+	save := time.NewTicker(250 * time.Millisecond)
+	defer save.Stop()
 	var swept time.Time
 	for {
 		grown := a.db.Changed(store.LogGrew)
-		if err := a.Publish(ctx); err != nil && ctx.Err() == nil {
+		if err := a.sequence(ctx); err != nil && ctx.Err() == nil {
 			a.log.Error("the log could not be published", "error", err)
 		}
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-grown:
+			continue
+		case <-save.C:
+			if err := a.saveSigned(ctx); err != nil && ctx.Err() == nil {
+				a.log.Error("what is published could not be recorded", "error", err)
+			}
 			continue
 		case <-tick.C:
 		}

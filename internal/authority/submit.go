@@ -330,7 +330,20 @@ func (a *Authority) writeNew(tx *store.Tx, c *caseFile, row *store.Approval, sta
 			return err
 		}
 	}
+	if err := a.stuck(tx, row, state); err != nil {
+		return err
+	}
 	return a.doorbell(tx, row, state, e)
+}
+
+// stuck raises the alert of a request that nobody can decide: it must not lie there in
+// silence (ruling 8).
+func (a *Authority) stuck(tx *store.Tx, row *store.Approval, s approval.State) error {
+	if s.Status != countersign.StatusUnsatisfiable {
+		return nil
+	}
+	return a.raise(tx, newAlert{about: store.AboutOperation, severity: "medium", external: "unsatisfiable:" + row.ID, days: defaultAlertDays, owner: GroupAdministrators,
+		title: "too few people can decide on " + row.Kind + " " + row.Object})
 }
 
 // matters reports whether a request's being there is itself a fact that others are
@@ -398,6 +411,9 @@ func (a *Authority) advance(tx *store.Tx, row *store.Approval, from, to approval
 		if err := tx.FactsChanged(); err != nil {
 			return w, err
 		}
+	}
+	if err := a.stuck(tx, row, to); err != nil {
+		return w, err
 	}
 	return w, a.doorbell(tx, row, to, w)
 }

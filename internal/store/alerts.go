@@ -6,6 +6,10 @@ import "time"
 // particular. Otherwise it is a person's id, or "vendor:" and the vendor's number.
 const AboutOrganisation = "org"
 
+// AboutOperation is what an alert is about that somebody should look at, but that says
+// nothing about any request: it is weighed nowhere.
+const AboutOperation = "operation"
+
 // AboutVendor is what an alert or freeze of a vendor is about.
 func AboutVendor(id string) string { return "vendor:" + id }
 
