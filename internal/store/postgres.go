@@ -97,10 +97,11 @@ func (b *pgBackend) statement(text string) (statement, error) {
 		return st.(statement), nil
 	}
 	st, err := postgresDialect.render(text)
-	if err == nil {
-		b.texts.Store(text, st)
+	if err != nil {
+		return st, err
 	}
-	return st, err
+	kept, _ := b.texts.LoadOrStore(text, st) // one and the same for all
+	return kept.(statement), nil
 }
 
 func (b *pgBackend) read(ctx context.Context, w work) error {
