@@ -1,6 +1,8 @@
 package authority
 
 import (
+	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -96,4 +98,80 @@ func (a *Authority) nameBreakGlass(tx *store.Tx, c *caseFile, d *countersign.Doc
 	}
 	_, err := appendEntry(tx, entry{typ: countersign.EntryBreakGlassNamed, subject: d.ID, actor: actor, facts: map[string]string{"request": c.row.ID}})
 	return err
+}
+
+// BreakGlassUse is a use of break-glass that waits for its review.
+type BreakGlassUse struct {
+	Request string              `json:"request"`
+	Amount  *countersign.Amount `json:"amount,omitempty"`
+	UsedAt  string              `json:"used_at"`
+}
+
+// BreakGlassUses lists uses, oldest first.
+type BreakGlassUses struct {
+	Items []BreakGlassUse `json:"items"`
+}
+
+// BreakGlassToReview lists the uses that nobody has reviewed. After seven days one
+// blocks the next use (ruling 21).
+func (a *Authority) BreakGlassToReview(ctx context.Context, s Session) (*BreakGlassUses, error) {
+	if err := a.register(ctx, s); err != nil {
+		return nil, err
+	}
+	out := &BreakGlassUses{}
+	err := a.db.Read(ctx, func(tx *store.Tx) error {
+		out.Items = []BreakGlassUse{}
+		rows, err := tx.BreakGlassUses(tx.Now())
+		for _, u := range rows {
+			if !u.Reviewed.IsZero() {
+				continue
+			}
+			v := BreakGlassUse{Request: u.Approval, UsedAt: stamp(u.Used)}
+			if u.Currency != "" {
+				v.Amount = &countersign.Amount{Value: countersign.FormatMinor(u.Minor, u.Currency), Currency: u.Currency}
+			}
+			out.Items = append(out.Items, v)
+		}
+		return err
+	})
+	return out, fault(err)
+}
+
+// ReviewBreakGlass records that a controller or administrator, who did not take part
+// in it, has looked at a use.
+func (a *Authority) ReviewBreakGlass(ctx context.Context, s Session, request string, body StepUpBody) error {
+	if err := a.member(ctx, s, GroupControllers, GroupAdministrators); err != nil {
+		return err
+	}
+	j, err := a.stepUp(ctx, s, "review:"+request, body)
+	if err != nil {
+		return fault(err)
+	}
+	_, err = a.db.Write(ctx, func(tx *store.Tx) error {
+		if err := a.judged(tx, j); err != nil {
+			return err
+		}
+		decisions, err := tx.Decisions(request)
+		if err != nil {
+			return err
+		}
+		for _, d := range decisions {
+			if d.Person == s.Person.ID {
+				return countersign.NewProblem(countersign.CodeForbidden, "whoever took part in it cannot review it")
+			}
+		}
+		if err := tx.ReviewBreakGlass(request, s.Person.ID); errors.Is(err, store.ErrConflict) {
+			return countersign.NewProblem(countersign.CodeNotFound, "there is no use of break-glass here that waits for a review")
+		} else if err != nil {
+			return err
+		}
+		detail, err := countersign.Canonical(map[string]any{"evidence": j.Evidence()})
+		if err != nil {
+			return err
+		}
+		_, err = appendEntry(tx, entry{typ: countersign.EntryBreakGlassReviewed, subject: request, actor: s.Person.ID,
+			openings: map[string][]byte{countersign.OpeningDetail: detail}})
+		return err
+	})
+	return fault(err)
 }

@@ -15,8 +15,8 @@ import (
 // Invited is a fresh invitation. The token is for the link, shown once.
 type Invited struct {
 	ID        string `json:"id"`
-	Token     string `json:"token"`
-	URL       string `json:"url"`
+	Token     string `json:"token,omitempty"` // left out when the answer is repeated, as is the URL
+	URL       string `json:"url,omitempty"`
 	ExpiresAt string `json:"expires_at"`
 }
 

@@ -46,11 +46,21 @@ func (a *Authority) Run(ctx context.Context) error {
 		}
 		if now := a.db.Now(); now.Sub(swept) > 10*time.Minute {
 			swept = now
-			if _, err := a.db.Write(ctx, func(tx *store.Tx) error { return tx.SweepExpired() }); err != nil && ctx.Err() == nil {
+			if _, err := a.db.Write(ctx, a.sweep); err != nil && ctx.Err() == nil {
 				a.log.Error("what is over could not be swept", "error", err)
 			}
 		}
 	}
+}
+
+// sweep deletes what is over: sessions, challenges, links, answers kept for callers
+// that repeat a call.
+func (a *Authority) sweep(tx *store.Tx) error {
+	if err := tx.SweepExpired(); err != nil {
+		return err
+	}
+	_, err := tx.PurgeCalls(10_000)
+	return err
 }
 
 // Tick does what is due now, once.

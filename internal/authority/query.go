@@ -2,6 +2,7 @@ package authority
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"strconv"
 
@@ -25,6 +26,11 @@ func (a *Authority) viewerFor(tx *store.Tx, c Caller) (viewer, error) {
 	case c.Key != nil:
 		return c.Key.viewer(), nil
 	case c.Session != nil:
+		if c.Session.Request() == "" { // a session for enrolling sees no request
+			if err := c.Session.browse(); err != nil {
+				return viewer{}, err
+			}
+		}
 		return viewerOf(tx, *c.Session)
 	}
 	return viewer{}, countersign.NewProblem(countersign.CodeUnauthenticated, "who is asking is not known")
@@ -116,6 +122,7 @@ func (a *Authority) List(ctx context.Context, c Caller, q ListQuery) (countersig
 	if q.Limit <= 0 || q.Limit > 200 {
 		q.Limit = 50
 	}
+	given := q
 	err := a.db.Read(ctx, func(tx *store.Tx) error {
 		page = countersign.Page[countersign.Approval]{Items: []countersign.Approval{}}
 		v, err := a.viewerFor(tx, c)
@@ -124,6 +131,9 @@ func (a *Authority) List(ctx context.Context, c Caller, q ListQuery) (countersig
 		}
 		if v.source != "" {
 			q.Source = v.source
+		}
+		if q.Requester, err = requesterKey(tx, v.source, given.Requester); err != nil {
+			return err
 		}
 		before, scanned := q.After, 0
 		for len(page.Items) < q.Limit {
@@ -164,6 +174,19 @@ func (a *Authority) List(ctx context.Context, c Caller, q ListQuery) (countersig
 		return nil
 	})
 	return page, fault(err)
+}
+
+// requesterKey is how requests name who asked: the natural person where the
+// identifier is known, and otherwise the source with the identifier.
+func requesterKey(tx *store.Tx, source, id string) (string, error) {
+	if id == "" {
+		return "", nil
+	}
+	p, err := identify(tx, source, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return source + ":" + id, nil
+	}
+	return p.ID, err
 }
 
 // Evaluate says what would happen to a document: it changes nothing (ruling 11).
@@ -259,8 +282,8 @@ func (a *Authority) Cancel(ctx context.Context, c Caller, id string) (*countersi
 	return out, fault(err)
 }
 
-// mayAudit refuses whoever may not read the log's entries.
-func (a *Authority) mayAudit(ctx context.Context, c Caller) error {
+// MayAudit refuses whoever may not read the log's entries.
+func (a *Authority) MayAudit(ctx context.Context, c Caller) error {
 	if c.Key != nil {
 		return c.Key.need(authn.ScopeAudit)
 	}
@@ -282,7 +305,7 @@ type LoggedEntry struct {
 // erased.
 func (a *Authority) LogEntries(ctx context.Context, c Caller, from int64, limit int) (countersign.Page[LoggedEntry], error) {
 	page := countersign.Page[LoggedEntry]{Items: []LoggedEntry{}}
-	if err := a.mayAudit(ctx, c); err != nil {
+	if err := a.MayAudit(ctx, c); err != nil {
 		return page, err
 	}
 	if limit <= 0 || limit > 500 {
@@ -318,7 +341,7 @@ func (a *Authority) LogEntries(ctx context.Context, c Caller, from int64, limit 
 
 // LogTile reads a tile of the published tree (C2SP tlog-tiles): width hashes.
 func (a *Authority) LogTile(ctx context.Context, c Caller, k audit.TileKey, width int) ([]byte, error) {
-	if err := a.mayAudit(ctx, c); err != nil {
+	if err := a.MayAudit(ctx, c); err != nil {
 		return nil, err
 	}
 	head, err := a.book.last()
@@ -332,9 +355,42 @@ func (a *Authority) LogTile(ctx context.Context, c Caller, k audit.TileKey, widt
 	return data[:width*tlog.HashSize], nil
 }
 
+// LogEntryTile reads a tile of published entries (C2SP tlog-tiles): width leaves, each
+// after two bytes of its length.
+func (a *Authority) LogEntryTile(ctx context.Context, c Caller, index int64, width int) ([]byte, error) {
+	if err := a.MayAudit(ctx, c); err != nil {
+		return nil, err
+	}
+	head, err := a.book.last()
+	if err != nil {
+		return nil, fault(err)
+	}
+	from := index * audit.TileWidth
+	if from+int64(width) > head.tree.N {
+		return nil, notFound()
+	}
+	var data []byte
+	err = a.db.Read(ctx, func(tx *store.Tx) error {
+		data = nil
+		rows, err := tx.Entries(from, width)
+		if err != nil {
+			return err
+		}
+		if len(rows) < width {
+			return notFound()
+		}
+		for _, r := range rows {
+			data = binary.BigEndian.AppendUint16(data, uint16(len(r.Leaf)))
+			data = append(data, r.Leaf...)
+		}
+		return nil
+	})
+	return data, fault(err)
+}
+
 // LogProof proves that an entry is in the published tree, as c2sp.org/tlog-proof@v1.
 func (a *Authority) LogProof(ctx context.Context, c Caller, index int64) (string, error) {
-	if err := a.mayAudit(ctx, c); err != nil {
+	if err := a.MayAudit(ctx, c); err != nil {
 		return "", err
 	}
 	head, err := a.book.last()
@@ -354,7 +410,7 @@ func (a *Authority) LogProof(ctx context.Context, c Caller, index int64) (string
 // LogConsistency proves that the published tree has grown out of one of old entries
 // (RFC 6962 §2.1.2).
 func (a *Authority) LogConsistency(ctx context.Context, c Caller, old int64) (checkpoint []byte, path []tlog.Hash, err error) {
-	if err := a.mayAudit(ctx, c); err != nil {
+	if err := a.MayAudit(ctx, c); err != nil {
 		return nil, nil, err
 	}
 	head, err := a.book.last()

@@ -104,7 +104,7 @@ type NewKey struct {
 // MadeKey is a fresh key. The key itself is shown once and stored nowhere.
 type MadeKey struct {
 	ID        string   `json:"id"`
-	Key       string   `json:"key"`
+	Key       string   `json:"key,omitempty"` // left out when the answer is repeated
 	Source    string   `json:"source"`
 	Scopes    []string `json:"scopes"`
 	ExpiresAt string   `json:"expires_at"`

@@ -69,6 +69,13 @@ func (tx *Tx) Authenticators(person string) ([]Authenticator, error) {
 	return List(tx, scanAuthenticator, `SELECT `+authenticatorColumns+` FROM authenticator WHERE org_id = $1 AND person_id = $2 AND removed_us = 0 ORDER BY created_us, id`, person)
 }
 
+// UnconfirmedAuthenticators lists passkeys and code generators of active people whose
+// standing says that they wait for a second person, oldest first.
+func (tx *Tx) UnconfirmedAuthenticators(limit int) ([]Authenticator, error) {
+	return List(tx, scanAuthenticator, `SELECT `+authenticatorColumns+` FROM authenticator WHERE org_id = $1 AND removed_us = 0 AND reported_us = 0
+		AND type IN ('passkey', 'totp') AND standing LIKE '%"needs_confirmation":true%' AND standing LIKE '%"confirmed_by":""%' ORDER BY created_us, id LIMIT $2`, limit)
+}
+
 // FactorChanged reads when a person's authenticators changed last; the zero time for
 // never.
 func (tx *Tx) FactorChanged(person string) (at time.Time, err error) {

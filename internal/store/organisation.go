@@ -1,6 +1,9 @@
 package store
 
-import "time"
+import (
+	"math/rand/v2"
+	"time"
+)
 
 // Organisation is one row of the table of organisations.
 type Organisation struct {
@@ -13,7 +16,7 @@ type Organisation struct {
 	Settings  string // canonical JSON
 	Founding  bool   // true until two administrators have been confirmed
 	Demo      bool
-	FactsGen  int64 // rises with every change of a fact that is weighed
+	FactsGen  int64 // another number after every change of a fact that is weighed
 	Created   time.Time
 }
 
@@ -41,22 +44,25 @@ func (tx *Tx) Organisations() ([]Organisation, error) {
 	return List(tx.Across(), scanOrganisation, `SELECT `+organisationColumns+` FROM organisation ORDER BY created_us, org_id`)
 }
 
-// FactsGen reads the generation of the facts that are weighed. A decision that was
-// weighed outside the transaction is still good when it has not risen.
+// FactsGen reads the generation of the facts that are weighed. What was read under a
+// generation, inside this transaction or outside, is still good under the same one.
 func (tx *Tx) FactsGen() (gen int64, err error) {
 	err = tx.Row(`SELECT facts_gen FROM organisation WHERE org_id = $1`).Scan(&gen)
 	return gen, err
 }
 
-// FactsChanged raises the generation of the facts that are weighed. Whoever changes
-// a person, vendor, rate, alert, freeze or policy calls it in the same transaction.
+// FactsChanged begins another generation of the facts that are weighed. Whoever
+// changes a person, vendor, rate, alert, freeze or policy calls it in the same
+// transaction. A generation is a random number and not a count: after a transaction
+// was rolled back, a count would come again with other facts under it, and what was
+// read in the meantime would be taken for those.
 func (tx *Tx) FactsChanged() error {
-	return tx.ExecOne(`UPDATE organisation SET facts_gen = facts_gen + 1 WHERE org_id = $1`)
+	return tx.ExecOne(`UPDATE organisation SET facts_gen = $2 WHERE org_id = $1`, rand.Int64())
 }
 
 // SetSettings replaces the settings.
 func (tx *Tx) SetSettings(settings string) error {
-	return tx.ExecOne(`UPDATE organisation SET settings = $2, facts_gen = facts_gen + 1 WHERE org_id = $1`, settings)
+	return tx.ExecOne(`UPDATE organisation SET settings = $2, facts_gen = $3 WHERE org_id = $1`, settings, rand.Int64())
 }
 
 // EndFounding leaves the founding state, for good. It reports whether this call did.
@@ -101,6 +107,11 @@ func (tx *Tx) CurrentPolicy() (Policy, error) {
 // PolicyByDigest reads a version by its digest: the newest with that content.
 func (tx *Tx) PolicyByDigest(digest string) (Policy, error) {
 	return One(tx, scanPolicy, `SELECT `+policyColumns+` FROM policy WHERE org_id = $1 AND digest = $2 ORDER BY version DESC LIMIT 1`, digest)
+}
+
+// PolicyVersion reads a version by its number.
+func (tx *Tx) PolicyVersion(version int64) (Policy, error) {
+	return One(tx, scanPolicy, `SELECT `+policyColumns+` FROM policy WHERE org_id = $1 AND version = $2`, version)
 }
 
 // Policies lists the versions, newest first.

@@ -1,0 +1,103 @@
+package api
+
+import (
+	"net/http"
+	"strconv"
+
+	"github.com/countersign/countersign"
+	"github.com/countersign/countersign/internal/authority"
+)
+
+func registerOperations() []operation {
+	return []operation{
+		{method: get, path: "/v1/organisation", id: "getOrganisation", tag: "register", who: either, summary: "Read the organisation, and the public keys of its log", out: authority.OrganisationView{}, run: getOrganisation},
+		{method: get, path: "/v1/people", id: "listPeople", tag: "register", who: people, summary: "List people", detail: "For auditors, controllers and administrators.",
+			out: countersign.Page[authority.PersonView]{}, query: paging, run: listPeople},
+		{method: get, path: "/v1/people/{person}", id: "getPerson", tag: "register", who: people, summary: "Read one person", detail: "Oneself, or anybody as an auditor, controller or administrator.",
+			out: authority.PersonView{}, run: getPerson},
+		{method: get, path: "/v1/keys", id: "listKeys", tag: "register", who: people, summary: "List API keys", detail: "For auditors, controllers and administrators. A key itself is never shown again.",
+			out: authority.KeysView{}, run: listKeys},
+		{method: post, path: "/v1/keys", id: "createKey", tag: "register", who: people, strict: true, repeat: true, summary: "Make an API key",
+			detail: "For administrators, with a step-up for \"key:SOURCE\". The key is shown once.", in: KeyBody{}, out: authority.MadeKey{}, status: []int{201}, run: createKey},
+		{method: remove, path: "/v1/keys/{key}", id: "revokeKey", tag: "register", who: people, summary: "End an API key now", status: []int{204}, run: revokeKey},
+		{method: get, path: "/v1/policies", id: "listPolicies", tag: "register", who: people, summary: "List the versions of the policy, newest first", out: authority.PoliciesView{}, run: listPolicies},
+		{method: get, path: "/v1/policies/current", id: "currentPolicy", tag: "register", who: people, summary: "Read the policy in force", out: authority.PolicyView{}, run: currentPolicy},
+		{method: get, path: "/v1/policies/{version}", id: "getPolicy", tag: "register", who: people, summary: "Read one version of the policy", out: authority.PolicyView{}, run: getPolicy},
+	}
+}
+
+// KeyBody describes the API key that is to be made.
+type KeyBody struct {
+	Name    string               `json:"name"`
+	Source  string               `json:"source"` // the system that will use it
+	Scopes  []string             `json:"scopes"`
+	Returns []string             `json:"return_origins,omitempty"` // where its return URLs may lead
+	Days    int                  `json:"expires_days,omitempty"`   // default 365, at most 730
+	StepUp  authority.StepUpBody `json:"step_up"`
+}
+
+func getOrganisation(c *call) (answer, error) {
+	out, err := c.org.Describe(c.ctx(), c.caller)
+	return answer{body: out}, err
+}
+
+func listPeople(c *call) (answer, error) {
+	limit, err := c.number("limit", defaultPage, 1, mostPage)
+	if err != nil {
+		return answer{}, err
+	}
+	after := c.query("after")
+	if after != "" && !countersign.IsID(countersign.PrefixPerson, after) {
+		return answer{}, countersign.Invalid(countersign.FieldError{Pointer: "?after", Detail: "want the next of the page before"})
+	}
+	page, err := c.org.People(c.ctx(), c.session(), after, int(limit))
+	return answer{body: page}, err
+}
+
+func getPerson(c *call) (answer, error) {
+	out, err := c.org.Person(c.ctx(), c.session(), c.param("person"))
+	return answer{body: out}, err
+}
+
+func listKeys(c *call) (answer, error) {
+	out, err := c.org.APIKeys(c.ctx(), c.session())
+	return answer{body: out}, err
+}
+
+func createKey(c *call) (answer, error) {
+	var body KeyBody
+	if err := c.decode(&body); err != nil {
+		return answer{}, err
+	}
+	out, err := c.org.CreateKey(c.ctx(), c.session(), authority.NewKey{Name: body.Name, Source: body.Source, Scopes: body.Scopes, Returns: body.Returns, Days: body.Days}, body.StepUp)
+	if err != nil {
+		return answer{}, err
+	}
+	kept := *out
+	kept.Key = ""
+	return answer{status: http.StatusCreated, body: out, kept: &kept, subject: out.ID}, nil
+}
+
+func revokeKey(c *call) (answer, error) {
+	return answer{status: http.StatusNoContent}, c.org.RevokeKey(c.ctx(), c.session(), c.param("key"))
+}
+
+func listPolicies(c *call) (answer, error) {
+	out, err := c.org.Policies(c.ctx(), c.session())
+	return answer{body: out}, err
+}
+
+func currentPolicy(c *call) (answer, error) {
+	out, err := c.org.Policy(c.ctx(), c.session(), 0)
+	return answer{body: out}, err
+}
+
+func getPolicy(c *call) (answer, error) {
+	s := c.param("version")
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || n < 1 || strconv.FormatInt(n, 10) != s {
+		return answer{}, countersign.NewProblem(countersign.CodeNotFound, "there is no such version of the policy")
+	}
+	out, err := c.org.Policy(c.ctx(), c.session(), n)
+	return answer{body: out}, err
+}

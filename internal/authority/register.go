@@ -1,0 +1,332 @@
+package authority
+
+import (
+	"context"
+	"errors"
+
+	"github.com/countersign/countersign"
+	"github.com/countersign/countersign/internal/store"
+)
+
+// Who is who is signed in, and with what kind of session.
+type Who struct {
+	Person       countersign.Principal `json:"person"`
+	Session      string                `json:"session"` // ses_…
+	Kind         string                `json:"kind"`    // "normal", "enrolment", "hand_over"
+	Request      string                `json:"request,omitempty"`
+	Groups       []string              `json:"groups"`
+	Organisation string                `json:"organisation"`
+	Founding     bool                  `json:"founding,omitempty"`
+}
+
+// WhoAmI says who is signed in.
+func (a *Authority) WhoAmI(ctx context.Context, s Session) (*Who, error) {
+	out := &Who{}
+	err := a.db.Read(ctx, func(tx *store.Tx) error {
+		*out = Who{Person: countersign.Principal{ID: s.Person.ID, Name: s.Person.Name}, Session: s.ID(), Kind: string(s.live.Kind()), Request: s.Request(),
+			Groups: []string{}, Organisation: a.org.Name}
+		at, err := a.current(tx)
+		if err != nil {
+			return err
+		}
+		out.Founding = at.founding
+		groups, err := tx.GroupsOf(s.Person.ID)
+		for _, g := range groups {
+			out.Groups = append(out.Groups, g.Group)
+		}
+		return err
+	})
+	return out, fault(err)
+}
+
+// OrganisationView is what everybody who is known here may know of the organisation.
+type OrganisationView struct {
+	ID        string   `json:"id"`
+	Name      string   `json:"name"`
+	Host      string   `json:"host"`
+	PublicURL string   `json:"public_url"`
+	RPID      string   `json:"rp_id"`
+	Founding  bool     `json:"founding,omitempty"`
+	Demo      bool     `json:"demo,omitempty"`
+	Origin    string   `json:"log_origin"`
+	Keys      []string `json:"log_keys"` // public, as name+hash+base64, newest last
+	Kinds     []string `json:"kinds"`    // custom kinds of documents
+}
+
+// Describe says what organisation this is, and by which keys its log is verified.
+func (a *Authority) Describe(ctx context.Context, c Caller) (*OrganisationView, error) {
+	out := &OrganisationView{}
+	err := a.db.Read(ctx, func(tx *store.Tx) error {
+		if _, err := a.viewerFor(tx, c); err != nil {
+			return err
+		}
+		at, err := a.current(tx)
+		if err != nil {
+			return err
+		}
+		*out = OrganisationView{ID: a.org.ID, Name: a.org.Name, Host: a.org.Host, PublicURL: a.org.PublicURL, RPID: a.org.RPID, Founding: at.founding,
+			Demo: a.org.Demo, Origin: a.org.Origin, Keys: a.Verifiers(), Kinds: []string{}}
+		out.Kinds = append(out.Kinds, at.settings.Kinds...)
+		return nil
+	})
+	return out, fault(err)
+}
+
+// PersonView is a person as those see them who may read the register.
+type PersonView struct {
+	ID         string              `json:"id"`
+	Name       string              `json:"name"`
+	Email      string              `json:"email,omitempty"`
+	Active     bool                `json:"active"`
+	Privileged bool                `json:"privileged"`
+	Manager    string              `json:"manager,omitempty"`
+	Groups     []string            `json:"groups"`
+	Limits     []LimitView         `json:"limits"`
+	Identities []countersign.Alias `json:"identities"`
+}
+
+// LimitView is the most that a person may approve; without a kind it is for every
+// kind that has no limit of its own.
+type LimitView struct {
+	Kind   string             `json:"kind,omitempty"`
+	Amount countersign.Amount `json:"amount"`
+}
+
+// People lists people by id, a page at a time.
+func (a *Authority) People(ctx context.Context, s Session, after string, limit int) (countersign.Page[PersonView], error) {
+	page := countersign.Page[PersonView]{Items: []PersonView{}}
+	if err := a.register(ctx, s); err != nil {
+		return page, err
+	}
+	err := a.db.Read(ctx, func(tx *store.Tx) error {
+		page = countersign.Page[PersonView]{Items: []PersonView{}}
+		rows, err := tx.People(after, limit+1)
+		if err != nil {
+			return err
+		}
+		if len(rows) > limit {
+			rows = rows[:limit]
+			page.Next = rows[limit-1].ID
+		}
+		for _, row := range rows {
+			v, err := viewPerson(tx, row)
+			if err != nil {
+				return err
+			}
+			page.Items = append(page.Items, v)
+		}
+		return nil
+	})
+	return page, fault(err)
+}
+
+// Person reads one person: oneself, or anybody for those who may read the register.
+func (a *Authority) Person(ctx context.Context, s Session, id string) (*PersonView, error) {
+	if err := s.browse(); err != nil {
+		return nil, err
+	}
+	if id != s.Person.ID {
+		if err := a.register(ctx, s); err != nil {
+			return nil, err
+		}
+	}
+	var out PersonView
+	err := a.db.Read(ctx, func(tx *store.Tx) error {
+		row, err := tx.Person(id)
+		if err != nil {
+			return err
+		}
+		out, err = viewPerson(tx, row)
+		return err
+	})
+	return &out, fault(err)
+}
+
+// register refuses whoever may not read who there is and what they may.
+func (a *Authority) register(ctx context.Context, s Session) error {
+	return a.member(ctx, s, GroupAuditors, GroupControllers, GroupAdministrators)
+}
+
+func viewPerson(tx *store.Tx, row store.Person) (PersonView, error) {
+	v := PersonView{ID: row.ID, Name: row.Name, Email: row.Email, Active: row.Active, Privileged: row.Privileged, Manager: row.Manager,
+		Groups: []string{}, Limits: []LimitView{}, Identities: []countersign.Alias{}}
+	groups, err := tx.GroupsOf(row.ID)
+	if err != nil {
+		return v, err
+	}
+	for _, g := range groups {
+		v.Groups = append(v.Groups, g.Group)
+	}
+	limits, err := tx.LimitsOf(row.ID)
+	if err != nil {
+		return v, err
+	}
+	for _, l := range limits {
+		v.Limits = append(v.Limits, LimitView{l.Kind, countersign.Amount{Value: countersign.FormatMinor(l.Minor, l.Currency), Currency: l.Currency}})
+	}
+	ids, err := tx.Identities(row.ID)
+	for _, i := range ids {
+		v.Identities = append(v.Identities, countersign.Alias{Source: i.Source, Subject: i.Subject})
+	}
+	return v, err
+}
+
+// KeyView is an API key, without the key.
+type KeyView struct {
+	ID        string   `json:"id"`
+	Name      string   `json:"name"`
+	Source    string   `json:"source"`
+	Scopes    []string `json:"scopes"`
+	Returns   []string `json:"return_origins"`
+	CreatedAt string   `json:"created_at"`
+	CreatedBy string   `json:"created_by"` // per_… or "operator"
+	ExpiresAt string   `json:"expires_at,omitempty"`
+	RevokedAt string   `json:"revoked_at,omitempty"`
+}
+
+// KeysView lists API keys, oldest first.
+type KeysView struct {
+	Items []KeyView `json:"items"`
+}
+
+// APIKeys lists the API keys.
+func (a *Authority) APIKeys(ctx context.Context, s Session) (*KeysView, error) {
+	if err := a.register(ctx, s); err != nil {
+		return nil, err
+	}
+	out := &KeysView{}
+	err := a.db.Read(ctx, func(tx *store.Tx) error {
+		out.Items = []KeyView{}
+		rows, err := tx.APIKeys()
+		if err != nil {
+			return err
+		}
+		for _, row := range rows {
+			k, err := keyOf(row)
+			if err != nil {
+				return err
+			}
+			v := KeyView{ID: k.ID, Name: k.Name, Source: k.Source, Scopes: []string{}, Returns: []string{}, CreatedAt: stamp(row.Created), CreatedBy: row.CreatedBy,
+				ExpiresAt: stamp(row.Expires), RevokedAt: stamp(row.Revoked)}
+			for _, sc := range k.Scopes {
+				v.Scopes = append(v.Scopes, string(sc))
+			}
+			v.Returns = append(v.Returns, k.Returns...)
+			out.Items = append(out.Items, v)
+		}
+		return nil
+	})
+	return out, fault(err)
+}
+
+// PolicyView is one version of the policy. Text and lists are left out in lists of
+// versions.
+type PolicyView struct {
+	Version     int64             `json:"version"`
+	Digest      string            `json:"digest"`
+	Text        string            `json:"text,omitempty"`
+	Lists       map[string]string `json:"lists,omitempty"`
+	PublishedAt string            `json:"published_at"`
+	PublishedBy string            `json:"published_by"` // per_… or "operator"
+	Entry       string            `json:"entry"`        // of the log
+}
+
+// PoliciesView lists versions of the policy, newest first.
+type PoliciesView struct {
+	Items []PolicyView `json:"items"`
+}
+
+func viewPolicy(p store.Policy) PolicyView {
+	return PolicyView{Version: p.Version, Digest: p.Digest, PublishedAt: stamp(p.Published), PublishedBy: p.PublishedBy, Entry: p.EntryID}
+}
+
+// mostVersions bounds the list of versions.
+const mostVersions = 200
+
+// Policies lists the versions of the policy.
+func (a *Authority) Policies(ctx context.Context, s Session) (*PoliciesView, error) {
+	if err := a.register(ctx, s); err != nil {
+		return nil, err
+	}
+	out := &PoliciesView{}
+	err := a.db.Read(ctx, func(tx *store.Tx) error {
+		out.Items = []PolicyView{}
+		rows, err := tx.Policies(mostVersions)
+		for _, row := range rows {
+			out.Items = append(out.Items, viewPolicy(row))
+		}
+		return err
+	})
+	return out, fault(err)
+}
+
+// Policy reads one version of the policy with its text; 0 is the one in force.
+func (a *Authority) Policy(ctx context.Context, s Session, version int64) (*PolicyView, error) {
+	if err := a.register(ctx, s); err != nil {
+		return nil, err
+	}
+	var out PolicyView
+	err := a.db.Read(ctx, func(tx *store.Tx) error {
+		row, err := tx.CurrentPolicy()
+		if version > 0 && err == nil {
+			row, err = tx.PolicyVersion(version)
+		}
+		if errors.Is(err, store.ErrNotFound) {
+			return countersign.NewProblem(countersign.CodeNotFound, "there is no such version of the policy")
+		} else if err != nil {
+			return err
+		}
+		src, err := parseBody(row.Body)
+		if err != nil {
+			return err
+		}
+		out = viewPolicy(row)
+		out.Text, out.Lists = string(src.Text), src.Lists
+		return nil
+	})
+	return &out, fault(err)
+}
+
+// FreezeView is a freeze of a vendor or a person.
+type FreezeView struct {
+	ID        string `json:"id"`
+	Vendor    string `json:"vendor,omitempty"`
+	Person    string `json:"person,omitempty"`
+	Reason    string `json:"reason"`
+	PlacedBy  string `json:"placed_by"`
+	PlacedAt  string `json:"placed_at"`
+	ExpiresAt string `json:"expires_at"`
+}
+
+// FreezesView lists freezes.
+type FreezesView struct {
+	Items []FreezeView `json:"items"`
+}
+
+// ViewFreeze writes a freeze as it goes over the wire.
+func ViewFreeze(f store.Freeze) FreezeView {
+	v := FreezeView{ID: f.ID, Reason: f.Reason, PlacedBy: f.PlacedBy, PlacedAt: stamp(f.Placed), ExpiresAt: stamp(f.Expires)}
+	if vendor, ok := vendorOf(f.About); ok {
+		v.Vendor = vendor
+	} else {
+		v.Person = f.About
+	}
+	return v
+}
+
+// Freezes lists the freezes in force.
+func (a *Authority) Freezes(ctx context.Context, s Session) (*FreezesView, error) {
+	if err := s.browse(); err != nil {
+		return nil, err
+	}
+	out := &FreezesView{}
+	err := a.db.Read(ctx, func(tx *store.Tx) error {
+		out.Items = []FreezeView{}
+		rows, err := tx.OpenFreezes()
+		for _, row := range rows {
+			out.Items = append(out.Items, ViewFreeze(row))
+		}
+		return err
+	})
+	return out, fault(err)
+}
