@@ -36,11 +36,16 @@ func (f *Facts) approving() []role {
 	return out
 }
 
-// asking lists whoever asks: the requester, and the owner of a service.
+// asking lists whoever asks: the requester, and the owner of a service. A service is
+// nobody on record, and nothing is missing when it is not: its owner answers for it
+// (ruling 20). One that is on record is compared all the same.
 func (f *Facts) asking() []role {
-	out := make([]role, 1, 2)
-	out[0] = role{"requester", f.Requester}
-	if f.Owner != nil || f.requestedByService() {
+	out := make([]role, 0, 2)
+	service := f.requestedByService()
+	if !service || f.Requester.Known() {
+		out = append(out, role{"requester", f.Requester})
+	}
+	if f.Owner != nil || service {
 		out = append(out, role{"owner", f.Owner})
 	}
 	return out
@@ -103,16 +108,18 @@ func approverCreatedVendor(f *Facts, _ *Settings) answer {
 
 func approverReports(f *Facts, _ *Settings) answer {
 	return forApproving(f, func(p *Person) answer {
-		if !f.Requester.Known() {
-			return cannot("requester")
+		for _, r := range f.asking() {
+			if !r.person.Known() {
+				return cannot(r.name)
+			}
+			if p.Manager == nil {
+				return cannot(MissingApprover + ".manager")
+			}
+			if *p.Manager == r.person.ID {
+				return say(true, p.who()+" reports to "+r.person.who(), "another manager", "people on record")
+			}
 		}
-		if p.Manager == nil {
-			return cannot(MissingApprover + ".manager")
-		}
-		if *p.Manager == f.Requester.ID {
-			return say(true, p.who()+" reports to "+f.Requester.who(), "another manager", "people on record")
-		}
-		return say(false, p.who()+" does not report to "+f.Requester.who(), "another manager", "people on record")
+		return say(false, p.who()+" does not report to "+f.asking()[0].person.who(), "another manager", "people on record")
 	})
 }
 

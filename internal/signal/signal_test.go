@@ -154,6 +154,12 @@ func TestSignals(t *testing.T) {
 		}, y, "asked for this"},
 		{"self_approval", func(f *Facts, _ *Settings) { f.Document.Requester.Type = "service" }, u, "owner"},
 		{"self_approval", func(f *Facts, _ *Settings) { f.Document.Requester.Type, f.Owner = "service", person("mona", "boss") }, y, "MONA asked"},
+		{"self_approval", func(f *Facts, _ *Settings) {
+			f.Document.Requester.Type, f.Requester, f.Owner = "service", &Person{Claimed: "mrp", Type: "service"}, person("uwe", "boss")
+		}, n, ""},
+		{"self_approval", func(f *Facts, _ *Settings) {
+			f.Document.Requester.Type, f.Requester = "service", &Person{Claimed: "mrp", Type: "service"}
+		}, u, "owner"},
 
 		{"approver_created_vendor", func(f *Facts, _ *Settings) { f.Approver.ID = "victor" }, y, "victor"},
 		{"approver_created_vendor", nil, n, "somebody else"},
