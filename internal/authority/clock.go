@@ -13,7 +13,8 @@ import (
 // disagrees with the database's or with the last entry of the log. Whoever could
 // move the clock could end a hold early.
 type clockWatch struct {
-	steadily func() time.Time // set when the authority is opened
+	steadily func() time.Time                         // set when the authority is opened
+	server   func(context.Context) (time.Time, error) // the database's clock; nil asks the database
 
 	mu       sync.Mutex
 	wall     time.Time // last reading of the store's clock
@@ -41,12 +42,9 @@ func (c *clockWatch) check(ctx context.Context, db *store.DB) error {
 	if c.bad == nil && !c.compared.IsZero() && steady.Sub(c.compared) < compareEvery {
 		return nil
 	}
-	server, err := db.ServerTime(ctx)
+	server, err := c.serverTime(ctx, db)
 	if err != nil {
 		return err
-	}
-	if db.Driver() == store.SQLite {
-		server = time.Time{} // the same machine's clock: nothing to compare with
 	}
 	var last time.Time
 	err = db.Read(ctx, func(tx *store.Tx) error {
@@ -62,6 +60,18 @@ func (c *clockWatch) check(ctx context.Context, db *store.DB) error {
 	}
 	c.bad, c.compared = nil, steady
 	return nil
+}
+
+// serverTime asks the database's clock; the zero time where it is the same machine's
+// and there is nothing to compare with.
+func (c *clockWatch) serverTime(ctx context.Context, db *store.DB) (time.Time, error) {
+	switch {
+	case c.server != nil:
+		return c.server(ctx)
+	case db.Driver() == store.SQLite:
+		return time.Time{}, nil
+	}
+	return db.ServerTime(ctx)
 }
 
 func (c *clockWatch) now() time.Time {

@@ -13,7 +13,7 @@ CREATE TABLE organisation (
   settings   {{text}} NOT NULL,      -- canonical JSON
   founding   SMALLINT NOT NULL,      -- 1 until two administrators have been confirmed, then 0 for good
   demo       SMALLINT NOT NULL,
-  facts_gen  BIGINT   NOT NULL,      -- rises with every change of a fact that is weighed
+  facts_gen  BIGINT   NOT NULL,      -- another number after every change of a fact that is weighed
   created_us BIGINT   NOT NULL
 ){{strict}};
 CREATE UNIQUE INDEX organisation_host ON organisation (host);

@@ -1,0 +1,17 @@
+package authority
+
+import (
+	"context"
+	"time"
+
+	"github.com/countersign/countersign/internal/authn"
+)
+
+// HashWeakly makes passwords cheap to hash, so that stories can use many. Only tests
+// can reach it: production has one set of parameters and no way to lower them.
+func HashWeakly(a *Authority) { a.hashing = authn.Argon2{Memory: 64, Passes: 1, Threads: 1} }
+
+// ServerClock sets the database's clock, which tests move as they move their own.
+func ServerClock(a *Authority, now func() time.Time) {
+	a.clock.server = func(context.Context) (time.Time, error) { return now(), nil }
+}
