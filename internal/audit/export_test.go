@@ -507,7 +507,7 @@ func (b *bigLog) Open(name string) (fs.File, error) {
 // than at its beginning.
 func TestExportMemoryIsFlat(t *testing.T) {
 	size := int64(100_000)
-	if testing.Short() || underRace {
+	if testing.Short() || audit.UnderRace {
 		size = 30_000
 	}
 	b, opts := newBigLog(t, size)

@@ -332,7 +332,7 @@ func (f *forger) crossed(s specimen) []byte {
 // erased openings, except that with leave a receipt may show less and say so.
 func TestNoMutationIsAccepted(t *testing.T) {
 	n, seed := 100_000, uint64(31)
-	if testing.Short() || underRace {
+	if testing.Short() || audit.UnderRace {
 		n = 5_000
 	}
 	f := &forger{rng: rand.New(rand.NewPCG(seed, seed)), all: specimens(t)}

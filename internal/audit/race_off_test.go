@@ -1,5 +1,5 @@
 //go:build !race
 
-package audit_test
+package audit
 
-const underRace = false
+const UnderRace = false

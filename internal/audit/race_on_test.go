@@ -1,7 +1,7 @@
 //go:build race
 
-package audit_test
+package audit
 
-// underRace: the race detector makes these tests an order slower, and there is no
+// UnderRace: the race detector makes these tests an order slower, and there is no
 // concurrency in them to watch; a part of them is enough.
-const underRace = true
+const UnderRace = true

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	countersign "github.com/countersign/countersign"
+	"github.com/countersign/countersign/internal/audit"
 )
 
 // script runs the independent verifier on a receipt.
@@ -86,7 +87,7 @@ func TestIndependentVerifierAgrees(t *testing.T) {
 	}
 	f := &forger{rng: rand.New(rand.NewPCG(7, 7)), all: specimens(t)}
 	n := 20
-	if testing.Short() || underRace {
+	if testing.Short() || audit.UnderRace {
 		n = 5
 	}
 	for i := range n {

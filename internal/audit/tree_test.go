@@ -79,7 +79,7 @@ func (o *oracle) root(t testing.TB, n int64) tlog.Hash {
 // compares roots and all proofs with golang.org/x/mod/sumdb/tlog.
 func TestTreeAgainstTlog(t *testing.T) {
 	most := int64(600)
-	if testing.Short() {
+	if testing.Short() || UnderRace {
 		most = 300
 	}
 	tiles, o := memTiles{}, &oracle{}
@@ -132,7 +132,7 @@ func TestTreeLargeRandom(t *testing.T) {
 	seed := uint64(20261124)
 	rng := rand.New(rand.NewPCG(seed, 1))
 	most := int64(140_000)
-	if testing.Short() {
+	if testing.Short() || UnderRace {
 		most = 70_000
 	}
 	tiles, o := memTiles{}, &oracle{}
@@ -282,5 +282,21 @@ func BenchmarkAppend(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// TestProverForgets: a prover that lives long holds few tiles.
+func TestProverForgets(t *testing.T) {
+	tiles := memTiles{}
+	const size = 300 * TileWidth
+	grow(t, tiles, 0, size)
+	p := NewProver(tiles.read)
+	for i := int64(0); i < size; i += TileWidth / 2 {
+		if _, err := p.Inclusion(size, i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(p.r.inner) > proverTiles+4 || len(p.r.met) > 8 {
+		t.Errorf("it holds the inner hashes of %d tiles, and %d tiles", len(p.r.inner), len(p.r.met))
 	}
 }
