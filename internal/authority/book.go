@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/countersign/countersign"
@@ -26,6 +27,9 @@ type book struct {
 	prover  *prover
 	guarded []byte // what the guard holds
 
+	rotating atomic.Int32 // rotations under way in this process
+	chain    keyChain     // which key signs at which size
+
 	state   sync.Mutex    // guards the fields below
 	signed  signedHead    // the last published checkpoint
 	changed chan struct{} // closed when signed changes
@@ -44,45 +48,76 @@ var ErrGuard = errors.New("the log does not extend what was published")
 
 // openBook checks the log against itself and the guard.
 func openBook(ctx context.Context, a *Authority, guard store.Guard) (*book, error) {
-	b := &book{a: a, guard: guard, changed: make(chan struct{})}
+	b := newBook(a, guard)
 	head, err := a.db.Head(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if head.Origin != a.org.Origin || head.Origin != a.keys.Origin {
+		return nil, fmt.Errorf("the log is named %q, the organisation's is %q, and its keys are for %q: they do not belong together", head.Origin, a.org.Origin, a.keys.Origin)
 	}
 	held, err := guard.Load(ctx, head.Origin)
 	if err != nil {
 		return nil, fmt.Errorf("read the guard: %w", err)
 	}
 	b.guarded = held
+	if err := b.chain.follow(ctx, a, head.Size); err != nil {
+		return nil, err
+	}
+	if err := b.abandoned(ctx); err != nil {
+		return nil, err
+	}
 	if err := b.compare(ctx, head, held); err != nil {
 		return nil, err
 	}
-	b.prover = newProver(a.db)
-	return b, nil
+	_, err = b.chain.signers(a.keys, b.signed.tree.N, head.Size)
+	return b, err
+}
+
+// newBook is a book that has compared nothing yet.
+func newBook(a *Authority, guard store.Guard) *book {
+	return &book{a: a, guard: guard, changed: make(chan struct{}), prover: newProver(a.db)}
+}
+
+// recoverHint is the way out of every contradiction between log and guard.
+const recoverHint = "run countersign audit recover, which proves growth or opens a new origin"
+
+// abandoned refuses a database that is older than a recovery: the log was continued
+// under another origin, and whoever went on under this one would fork it.
+func (b *book) abandoned(ctx context.Context) error {
+	for _, origin := range b.a.keys.successors() {
+		held, err := b.guard.Load(ctx, origin)
+		if err != nil {
+			return fmt.Errorf("read the guard: %w", err)
+		}
+		if len(held) > 0 {
+			return fmt.Errorf("%w: it was continued as %s, and this database is from before that (hint: %s)", ErrGuard, origin, recoverHint)
+		}
+	}
+	return nil
 }
 
 // compare proves that the log has grown out of the guard's checkpoint.
 func (b *book) compare(ctx context.Context, head store.Head, held []byte) error {
-	const hint = "run countersign audit recover, which proves growth or opens a new origin"
 	if len(held) == 0 {
 		if head.SignedSize > 0 {
-			return fmt.Errorf("%w: checkpoints of %d entries were published, but the guard is empty (hint: %s)", ErrGuard, head.SignedSize, hint)
+			return fmt.Errorf("%w: checkpoints of %d entries were published, but the guard is empty (hint: %s)", ErrGuard, head.SignedSize, recoverHint)
 		}
 		return nil
 	}
 	c, err := audit.OpenCheckpoint(held, head.Origin, b.a.verifiers()...)
 	if err != nil {
-		return fmt.Errorf("%w: the guard's checkpoint cannot be opened: %w (hint: %s)", ErrGuard, err, hint)
+		return fmt.Errorf("%w: the guard's checkpoint cannot be opened: %w (hint: %s)", ErrGuard, err, recoverHint)
 	}
 	if c.Size > head.Size {
-		return fmt.Errorf("%w: a checkpoint of %d entries was published, the database has %d: it is older (hint: %s)", ErrGuard, c.Size, head.Size, hint)
+		return fmt.Errorf("%w: a checkpoint of %d entries was published, the database has %d: it is older (hint: %s)", ErrGuard, c.Size, head.Size, recoverHint)
 	}
 	root, err := audit.Root(c.Size, b.a.db.Tiles(ctx, head.Size))
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrGuard, err)
 	}
 	if root != c.Root {
-		return fmt.Errorf("%w: the first %d entries are not those that were published (hint: %s)", ErrGuard, c.Size, hint)
+		return fmt.Errorf("%w: the first %d entries are not those that were published (hint: %s)", ErrGuard, c.Size, recoverHint)
 	}
 	b.signed = signedHead{tlog.Tree{N: c.Size, Hash: c.Root}, held}
 	b.saved = head.SignedSize
@@ -92,16 +127,18 @@ func (b *book) compare(ctx context.Context, head store.Head, held []byte) error 
 // verifiers are the public keys of the log, all that ever signed.
 func (a *Authority) verifiers() []note.Verifier {
 	var vs []note.Verifier
-	for _, k := range a.keys.Log {
-		if v, err := note.NewVerifier(k.Verifier); err == nil { // checked when the keys were read
+	for _, k := range a.Verifiers() {
+		if v, err := note.NewVerifier(k); err == nil { // checked when the keys were read
 			vs = append(vs, v)
 		}
 	}
 	return vs
 }
 
-// Verifiers are the public keys of the log in the form name+hash+base64.
-func (a *Authority) Verifiers() []string { return a.keys.Verifiers() }
+// Verifiers are the public keys of the log in the form name+hash+base64: all that
+// ever signed, those of origins that this log continues first, the newest last. A key
+// that is in the folder but not announced is not among them.
+func (a *Authority) Verifiers() []string { return a.book.chain.verifiers(a.keys) }
 
 // publish signs the tree if it is larger than what is signed, advances the guard
 // and tells those who wait. Whoever comes second finds the work done.
@@ -121,7 +158,15 @@ func (b *book) publish(ctx context.Context, tree tlog.Tree) error {
 	if err := b.extends(ctx, last.tree, tree); err != nil {
 		return b.fail(err)
 	}
-	signers := []note.Signer{b.a.keys.Log[len(b.a.keys.Log)-1].Signer}
+	if b.a.db.Driver() == store.Postgres || b.rotating.Load() > 0 { // else nobody rotates but by restarting
+		if err := b.chain.follow(ctx, b.a, tree.N); err != nil {
+			return err
+		}
+	}
+	signers, err := b.chain.signers(b.a.keys, last.tree.N, tree.N)
+	if err != nil {
+		return err
+	}
 	checkpoint, err := audit.Checkpoint{Origin: b.a.org.Origin, Size: tree.N, Root: tree.Hash}.Sign(signers...)
 	if err != nil {
 		return b.fail(err)
@@ -171,13 +216,16 @@ func (b *book) overtaken(ctx context.Context, tree tlog.Tree, cause error) error
 	if bytes.Equal(held, b.guarded) {
 		return cause
 	}
-	c, err := audit.OpenCheckpoint(held, b.a.org.Origin, b.a.verifiers()...)
-	if err != nil {
-		return b.fail(fmt.Errorf("%w: %w", ErrGuard, err))
-	}
 	head, err := b.a.db.Head(ctx)
 	if err != nil {
 		return err
+	}
+	if err := b.chain.follow(ctx, b.a, head.Size); err != nil { // it may be signed with a new key
+		return err
+	}
+	c, err := audit.OpenCheckpoint(held, b.a.org.Origin, b.a.verifiers()...)
+	if err != nil {
+		return b.fail(fmt.Errorf("%w: %w", ErrGuard, err))
 	}
 	if c.Size > head.Size {
 		return b.fail(fmt.Errorf("%w: another process published %d entries, the database has %d", ErrGuard, c.Size, head.Size))

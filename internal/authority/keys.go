@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"golang.org/x/mod/sumdb/note"
 )
@@ -19,21 +20,33 @@ import (
 // never in the database and never in a backup of the data: whoever has only the
 // data can read it, but can neither continue the log nor open a sealed secret.
 //
-// The folder holds log-N.key (Ed25519 note keys that sign checkpoints), seal-N.key
-// (encryption at rest) and hmac-N.key (account fingerprints). N counts rotations;
-// the highest is used for new work, the older ones still verify and open.
+// The folder holds log-N.key (Ed25519 note keys that sign checkpoints) with their
+// public halves log-N.pub, seal-N.key (encryption at rest) and hmac-N.key (account
+// fingerprints). N counts rotations. The highest of seal and hmac is used for new
+// work, and the older ones still open and compare. Which of the log's keys signs is
+// told by the log itself. The secret half of a rotated one may be deleted; its .pub
+// stays, so that what it signed can be verified.
+//
+// A log that was continued under a new origin leaves the keys of the old origin in
+// the folder: they verify, and never sign again.
 type Keys struct {
-	Dir  string
-	Log  []LogKey         // by number, oldest first
-	Seal map[int][32]byte // by number
-	HMAC map[int][32]byte
+	Dir    string
+	Origin string // of the log that is signed
+
+	mu      sync.RWMutex // a rotation adds to what follows
+	Log     []LogKey     // of the origin, by number, oldest first
+	retired []LogKey     // of origins before it
+	later   []string     // origins after it that have a key here
+	highest int          // number of any of the log's keys
+	Seal    map[int][32]byte
+	HMAC    map[int][32]byte
 }
 
 // LogKey is one signing key of the log.
 type LogKey struct {
 	Number   int
-	Signer   note.Signer
-	Verifier string // encoded verifier key, public
+	Signer   note.Signer // nil where only the public half is there
+	Verifier string      // encoded verifier key, public
 }
 
 // ErrKeys says that the keys folder cannot be used; the text says why and what to
@@ -41,37 +54,104 @@ type LogKey struct {
 var ErrKeys = errors.New("keys folder")
 
 // OpenKeys reads the keys folder, and makes the first keys when the folder is
-// empty or missing. The log's keys bear the origin as their name.
+// empty or missing. The log's keys bear the origin as their name. Keys of origins
+// that this one continues are kept to verify with; a folder without a signing key of
+// the origin itself is refused.
 func OpenKeys(dir, origin string) (*Keys, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrKeys, err)
 	}
-	names, err := os.ReadDir(dir)
+	k := &Keys{Dir: dir, Origin: origin, Seal: map[int][32]byte{}, HMAC: map[int][32]byte{}}
+	names, err := k.names()
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrKeys, err)
+		return nil, err
 	}
-	k := &Keys{Dir: dir, Seal: map[int][32]byte{}, HMAC: map[int][32]byte{}}
-	empty := !slices.ContainsFunc(names, func(e fs.DirEntry) bool { return strings.HasSuffix(e.Name(), ".key") })
-	if empty {
+	if len(names) == 0 {
 		if err := k.generate(origin); err != nil {
 			return nil, err
 		}
-		if names, err = os.ReadDir(dir); err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrKeys, err)
+	}
+	return k, k.reload()
+}
+
+// names lists the files of the folder that are keys.
+func (k *Keys) names() ([]string, error) {
+	files, err := os.ReadDir(k.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrKeys, err)
+	}
+	var names []string
+	for _, f := range files {
+		if strings.HasSuffix(f.Name(), ".key") || strings.HasSuffix(f.Name(), ".pub") {
+			names = append(names, f.Name())
 		}
 	}
-	for _, e := range names {
-		if strings.HasSuffix(e.Name(), ".key") {
-			if err := k.read(e.Name(), origin); err != nil {
-				return nil, fmt.Errorf("%w: %s: %w", ErrKeys, filepath.Join(dir, e.Name()), err)
-			}
+	return names, nil
+}
+
+// reload reads the folder anew: another process may have made a key in it.
+func (k *Keys) reload() error {
+	names, err := k.names()
+	if err != nil {
+		return err
+	}
+	fresh := &Keys{Dir: k.Dir, Origin: k.Origin, Seal: map[int][32]byte{}, HMAC: map[int][32]byte{}}
+	for _, name := range names {
+		if err := fresh.read(name, names); err != nil {
+			return fmt.Errorf("%w: %s: %w", ErrKeys, filepath.Join(k.Dir, name), err)
 		}
 	}
-	if len(k.Log) == 0 || len(k.Seal) == 0 || len(k.HMAC) == 0 {
-		return nil, fmt.Errorf("%w: %s has some keys but not all of log, seal and hmac: restore the folder as it was", ErrKeys, dir)
+	if fresh.highest == 0 || len(fresh.Seal) == 0 || len(fresh.HMAC) == 0 {
+		return fmt.Errorf("%w: %s has some keys but not all of log, seal and hmac: restore the folder as it was", ErrKeys, k.Dir)
 	}
-	slices.SortFunc(k.Log, func(a, b LogKey) int { return a.Number - b.Number })
-	return k, nil
+	if !slices.ContainsFunc(fresh.Log, func(l LogKey) bool { return l.Signer != nil }) {
+		return fmt.Errorf("%w: %s has no signing key of the log %q: restore the folder as it was; each organisation has its own", ErrKeys, k.Dir, k.Origin)
+	}
+	byNumber := func(a, b LogKey) int { return a.Number - b.Number }
+	slices.SortFunc(fresh.Log, byNumber)
+	slices.SortFunc(fresh.retired, byNumber)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.Log, k.retired, k.later, k.highest, k.Seal, k.HMAC = fresh.Log, fresh.retired, fresh.later, fresh.highest, fresh.Seal, fresh.HMAC
+	return nil
+}
+
+// signer finds the signing half of a key.
+func (k *Keys) signer(verifier string) (note.Signer, error) {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	for _, l := range k.Log {
+		if l.Verifier == verifier && l.Signer != nil {
+			return l.Signer, nil
+		}
+	}
+	return nil, fmt.Errorf("%w: %s does not have the key that signs now, %s: copy it there from where it was made", ErrKeys, k.Dir, shortKey(verifier))
+}
+
+// shortKey is a verifier key without its public key: name+hash.
+func shortKey(verifier string) string {
+	if at := strings.LastIndexByte(verifier, '+'); at > 0 {
+		return verifier[:at]
+	}
+	return verifier
+}
+
+// A log that is continued under a new origin gets the next number behind its name:
+// host/log/org_…, host/log/org_…/2, host/log/org_…/3.
+func splitOrigin(origin string) (base string, n int) {
+	at := strings.LastIndexByte(origin, '/')
+	n, err := strconv.Atoi(origin[at+1:])
+	if at < 0 || err != nil || n < 2 || strconv.Itoa(n) != origin[at+1:] {
+		return origin, 1
+	}
+	return origin[:at], n
+}
+
+func joinOrigin(base string, n int) string {
+	if n == 1 {
+		return base
+	}
+	return base + "/" + strconv.Itoa(n)
 }
 
 // Newest returns the number of the newest key in a ring.
@@ -83,15 +163,19 @@ func Newest(ring map[int][32]byte) int {
 	return n
 }
 
-// Verifiers returns the public keys of the log, newest last.
+// Verifiers returns the public keys of the log in the folder, those of origins
+// before it first, the newest last.
 func (k *Keys) Verifiers() []string {
-	out := make([]string, len(k.Log))
-	for i, l := range k.Log {
-		out[i] = l.Verifier
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	var out []string
+	for _, l := range slices.Concat(k.retired, k.Log) {
+		out = append(out, l.Verifier)
 	}
 	return out
 }
 
+// generate makes the first keys of a folder.
 func (k *Keys) generate(origin string) error {
 	if _, err := k.AddLogKey(origin); err != nil {
 		return err
@@ -101,34 +185,52 @@ func (k *Keys) generate(origin string) error {
 			return err
 		}
 	}
-	k.Log = nil // all are read back from the folder
 	return nil
 }
 
-// AddLogKey makes the next signing key. The rotation counts once the log says so.
+// AddLogKey makes the next signing key. A rotation counts once the log says so.
 func (k *Keys) AddLogKey(origin string) (LogKey, error) {
-	next := 1
-	for _, l := range k.Log {
-		next = max(next, l.Number+1)
-	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	secret, public, err := note.GenerateKey(rand.Reader, origin)
 	if err != nil {
 		return LogKey{}, fmt.Errorf("%w: %w", ErrKeys, err)
-	}
-	base := "log-" + strconv.Itoa(next)
-	if err := writeNew(filepath.Join(k.Dir, base+".key"), secret, 0o600); err != nil {
-		return LogKey{}, err
-	}
-	if err := writeNew(filepath.Join(k.Dir, base+".pub"), public, 0o644); err != nil {
-		return LogKey{}, err
 	}
 	signer, err := note.NewSigner(secret)
 	if err != nil {
 		return LogKey{}, fmt.Errorf("%w: %w", ErrKeys, err)
 	}
-	l := LogKey{Number: next, Signer: signer, Verifier: public}
-	k.Log = append(k.Log, l)
+	l := LogKey{Number: k.highest + 1, Signer: signer, Verifier: public}
+	base := filepath.Join(k.Dir, "log-"+strconv.Itoa(l.Number))
+	// The public half comes first: without the other it is only of no use.
+	if err := writeNew(base+".pub", public, 0o644); err != nil {
+		return LogKey{}, err
+	}
+	if err := writeNew(base+".key", secret, 0o600); err != nil {
+		return LogKey{}, err
+	}
+	k.highest = l.Number
+	if origin == k.Origin {
+		k.Log = append(slices.Clip(k.Log), l)
+	}
 	return l, nil
+}
+
+// addSecret makes the next key of a ring, "seal" or "hmac", and returns its number.
+func (k *Keys) addSecret(kind string) (int, error) {
+	ring := func() map[int][32]byte {
+		if kind == "hmac" {
+			return k.HMAC
+		}
+		return k.Seal
+	}
+	k.mu.RLock()
+	n := Newest(ring()) + 1
+	k.mu.RUnlock()
+	if err := k.writeSecret(kind + "-" + strconv.Itoa(n) + ".key"); err != nil {
+		return 0, err
+	}
+	return n, k.reload()
 }
 
 func (k *Keys) writeSecret(name string) error {
@@ -169,19 +271,21 @@ func syncDir(dir string) error {
 	return d.Sync()
 }
 
-func (k *Keys) read(name, origin string) error {
+func (k *Keys) read(name string, all []string) error {
 	path := filepath.Join(k.Dir, name)
 	info, err := os.Stat(path)
 	if err != nil {
 		return err
 	}
-	if info.Mode().Perm()&0o077 != 0 {
+	base, public := strings.CutSuffix(name, ".pub")
+	base = strings.TrimSuffix(base, ".key")
+	if !public && info.Mode().Perm()&0o077 != 0 {
 		return fmt.Errorf("can be read by others (mode %o): run chmod 600 on it", info.Mode().Perm())
 	}
-	kind, num, ok := strings.Cut(strings.TrimSuffix(name, ".key"), "-")
+	kind, num, ok := strings.Cut(base, "-")
 	n, err := strconv.Atoi(num)
-	if !ok || err != nil || n < 1 || strconv.Itoa(n) != num {
-		return errors.New("not a name that is known: want log-N.key, seal-N.key or hmac-N.key")
+	if !ok || err != nil || n < 1 || strconv.Itoa(n) != num || public && kind != "log" {
+		return errors.New("not a name that is known: want log-N.key, log-N.pub, seal-N.key or hmac-N.key")
 	}
 	if info.Size() > 4096 {
 		return errors.New("too long for a key")
@@ -191,10 +295,15 @@ func (k *Keys) read(name, origin string) error {
 		return err
 	}
 	text := strings.TrimSpace(string(raw))
-	switch kind {
-	case "log":
-		return k.readLogKey(n, text, origin)
-	case "seal", "hmac":
+	switch {
+	case public:
+		return k.readVerifier(LogKey{Number: n, Verifier: text}, slices.Contains(all, base+".key"))
+	case kind == "log":
+		if !slices.Contains(all, base+".pub") {
+			return errors.New("its .pub file is missing: restore the folder as it was")
+		}
+		return nil // read with its public half
+	case kind == "seal", kind == "hmac":
 		b, err := base64.StdEncoding.Strict().DecodeString(text)
 		if err != nil || len(b) != 32 {
 			return errors.New("want 32 bytes in base64")
@@ -206,25 +315,41 @@ func (k *Keys) read(name, origin string) error {
 		ring[n] = [32]byte(b)
 		return nil
 	}
-	return errors.New("not a name that is known: want log-N.key, seal-N.key or hmac-N.key")
+	return errors.New("not a name that is known: want log-N.key, log-N.pub, seal-N.key or hmac-N.key")
 }
 
-func (k *Keys) readLogKey(n int, text, origin string) error {
-	signer, err := note.NewSigner(text)
+// readVerifier sorts a key of the log by the origin that it is named after, and reads
+// its secret half where that is there.
+func (k *Keys) readVerifier(l LogKey, secret bool) error {
+	v, err := note.NewVerifier(l.Verifier)
 	if err != nil {
-		return errors.New("not a signing key")
+		return errors.New("not a verifier key")
 	}
-	if signer.Name() != origin {
-		return fmt.Errorf("is the key of the log %q, not of %q: each organisation has its own keys folder", signer.Name(), origin)
+	if secret {
+		raw, err := os.ReadFile(filepath.Join(k.Dir, "log-"+strconv.Itoa(l.Number)+".key"))
+		if err != nil {
+			return err
+		}
+		if l.Signer, err = note.NewSigner(strings.TrimSpace(string(raw))); err != nil {
+			return errors.New("the .key file beside it is not a signing key")
+		}
+		if l.Signer.Name() != v.Name() || l.Signer.KeyHash() != v.KeyHash() {
+			return errors.New("it does not fit the .key file beside it")
+		}
 	}
-	pub, err := os.ReadFile(strings.TrimSuffix(filepath.Join(k.Dir, "log-"+strconv.Itoa(n)+".key"), ".key") + ".pub")
-	if err != nil {
-		return err
+	base, n := splitOrigin(k.Origin)
+	keyBase, keyN := splitOrigin(v.Name())
+	switch {
+	case keyBase != base:
+		return fmt.Errorf("is the key of the log %q, not of %q: each organisation has its own keys folder", v.Name(), k.Origin)
+	case keyN == n:
+		k.Log = append(k.Log, l)
+	case keyN < n:
+		l.Signer = nil
+		k.retired = append(k.retired, l)
+	default:
+		k.later = append(k.later, v.Name())
 	}
-	v, err := note.NewVerifier(strings.TrimSpace(string(pub)))
-	if err != nil || v.KeyHash() != signer.KeyHash() {
-		return errors.New("its .pub file does not fit it")
-	}
-	k.Log = append(k.Log, LogKey{Number: n, Signer: signer, Verifier: strings.TrimSpace(string(pub))})
+	k.highest = max(k.highest, l.Number)
 	return nil
 }
