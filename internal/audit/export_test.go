@@ -5,9 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -106,18 +104,20 @@ func rebundle(t *testing.T, f *fstest.MapFile, change func([][]byte) [][]byte) {
 	}
 }
 
-// TestRuling31TamperedExport: what is altered, removed or put in below the
-// checkpoint is found from the export alone, and named.
-func TestRuling31TamperedExport(t *testing.T) {
-	w := history(t, 40)
-	good := w.export()
-	size := len(w.leaves)
+// damage is one change of an export, and where it is found.
+type damage struct {
+	name, step string
+	entry      int64
+	change     func(mapFiles)
+}
+
+func damages(t *testing.T, size int) []damage {
+	return append(damagedEntries(t, size), damagedFiles(t, size)...)
+}
+
+func damagedEntries(t *testing.T, size int) []damage {
 	last := fmt.Sprintf("tile/entries/%03d.p/%d", size/256, size%256)
-	for _, c := range []struct {
-		name, step string
-		entry      int64
-		change     func(mapFiles)
-	}{
+	return []damage{
 		{"an entry altered", audit.ExportTile, 7, func(m mapFiles) {
 			rebundle(t, m.MapFS["tile/entries/000"], func(l [][]byte) [][]byte {
 				l[7] = bytes.Replace(l[7], []byte(`"allow"`), []byte(`"allox"`), 1)
@@ -150,6 +150,11 @@ func TestRuling31TamperedExport(t *testing.T) {
 			})
 			dropHistory(m)
 		}},
+	}
+}
+
+func damagedFiles(t *testing.T, size int) []damage {
+	return []damage{
 		{"a tile removed", audit.ExportTile, -1, func(m mapFiles) { delete(m.MapFS, "tile/0/000") }},
 		{"an upper tile altered", audit.ExportTile, -1, func(m mapFiles) { m.MapFS[fmt.Sprintf("tile/1/000.p/%d", size/256)].Data[3] ^= 1 }},
 		{"an opening altered", audit.ExportOpening, 5, func(m mapFiles) {
@@ -174,7 +179,15 @@ func TestRuling31TamperedExport(t *testing.T) {
 			f.Data = bytes.Replace(f.Data, fmt.Appendf(nil, "\n%d\n", size), fmt.Appendf(nil, "\n%d\n", size-1), 1)
 		}},
 		{"checkpoint of another log", audit.ExportCheckpoint, -1, func(m mapFiles) { m.MapFS["checkpoint"].Data = newWorld(t).checkpoint() }},
-	} {
+	}
+}
+
+// TestRuling31TamperedExport: what is altered, removed or put in below the
+// checkpoint is found from the export alone, and named.
+func TestRuling31TamperedExport(t *testing.T) {
+	w := history(t, 40)
+	good := w.export()
+	for _, c := range damages(t, len(w.leaves)) {
 		t.Run(c.name, func(t *testing.T) {
 			files := clone(good)
 			c.change(files)
@@ -229,99 +242,104 @@ func TestRuling31RollBackAndFork(t *testing.T) {
 	}
 }
 
+// end logs the end of a request.
+func end(w *world, typ countersign.EntryType, request string) {
+	w.add(audit.EntrySpec{Type: typ, Subject: request, Actor: "system", Facts: map[string]string{"status": "x"}})
+}
+
+// pasts are what a log may tell, and what the verifier says to it.
+var pasts = []struct {
+	name string
+	want string // of the error; "" where it verifies
+	tell func(w *world)
+}{
+	{"trap: released while pending", "released while pending", func(w *world) { w.submit(needsKey).release(time.Minute) }},
+	{"decision without a request", "not open here", func(w *world) {
+		q := w.submit(allowed)
+		q.id = w.id(countersign.PrefixRequest)
+		q.decide(w.person("Ann"), countersign.ActApprove, countersign.StatusApproved, bend{})
+	}},
+	{"submitted twice", "a second time", func(w *world) {
+		q := w.submit(needsKey)
+		w.submit(allowed, func(s *audit.EntrySpec) { s.Subject = q.id })
+	}},
+	{"released after it expired", "not open here", func(w *world) {
+		q := w.submit(allowed)
+		end(w, countersign.EntryRequestExpired, q.id)
+		q.release(time.Minute)
+	}},
+	{"released twice", "not open here", func(w *world) {
+		q := w.submit(allowed)
+		q.release(time.Minute)
+		q.release(time.Minute)
+	}},
+	{"cancelled what is not there", "not open here", func(w *world) { end(w, countersign.EntryRequestCancelled, "req_none") }},
+	{"released before the hold ends", "before", func(w *world) {
+		r := allowed
+		r.Hold = 3600
+		w.submit(r).release(time.Minute)
+	}},
+	{"approved by too few", countersign.StepClauses, func(w *world) {
+		approveWith(needsTwo, bend{})(w)
+	}},
+	{"decision that was not signed so", countersign.StepPasskeySignature, func(w *world) {
+		approveWith(needsKey, bend{sign: func(b []byte) []byte { b[len(b)-1] ^= 1; return b }})(w)
+	}},
+	{"policy never published", countersign.StepPolicy, func(w *world) {
+		w.policy = countersign.SumBytes([]byte("secret"))
+		w.submit(allowed)
+	}},
+	{"policy with another text", "has not the digest", func(w *world) {
+		w.add(audit.EntrySpec{Type: countersign.EntryPolicyPublished, Subject: "policy", Actor: "operator", Facts: map[string]string{"policy_digest": string(w.policy), "version": "2"},
+			Openings: map[string][]byte{countersign.OpeningPolicy: []byte("{}")}})
+	}},
+	{"revoked before release", "", func(w *world) {
+		ann := w.person("Ann", "finance")
+		q := w.submit(needsKey)
+		q.decide(ann, countersign.ActApprove, countersign.StatusApproved, bend{})
+		q.decide(ann, countersign.ActRevoke, countersign.StatusRevoked, bend{})
+	}},
+	{"released after it was revoked", "not open here", func(w *world) {
+		ann := w.person("Ann", "finance")
+		q := w.submit(needsKey)
+		q.decide(ann, countersign.ActApprove, countersign.StatusApproved, bend{})
+		q.decide(ann, countersign.ActRevoke, countersign.StatusRevoked, bend{})
+		q.release(time.Minute)
+	}},
+	{"TestRuling27: sent back, decided again, released", "", func(w *world) {
+		ann, bob := w.person("Ann", "finance", "treasury"), w.person("Bob", "treasury")
+		q := w.submit(needsKey)
+		q.decide(ann, countersign.ActApprove, countersign.StatusApproved, bend{})
+		q.reweigh(needsTwo, countersign.StatusPending)
+		q.decide(ann, countersign.ActApprove, countersign.StatusPending, bend{})
+		q.decide(bob, countersign.ActApprove, countersign.StatusApproved, bend{})
+		q.release(25 * time.Hour)
+	}},
+	{"sent back, and released all the same", "released while pending", func(w *world) {
+		ann := w.person("Ann", "finance")
+		q := w.submit(needsKey)
+		q.decide(ann, countersign.ActApprove, countersign.StatusApproved, bend{})
+		q.reweigh(needsTwo, countersign.StatusPending)
+		q.release(time.Minute)
+	}},
+	{"people became eligible, decisions stand", "", func(w *world) {
+		ann, bob := w.person("Ann", "treasury"), w.person("Bob", "treasury")
+		q := w.submit(needsTwo)
+		q.decide(ann, countersign.ActApprove, countersign.StatusPending, bend{})
+		q.reweigh(needsTwo, countersign.StatusUnsatisfiable)
+		q.reweigh(needsTwo, countersign.StatusPending)
+		q.decide(bob, countersign.ActApprove, countersign.StatusApproved, bend{})
+	}},
+	{"two organisations", "in the log of", func(w *world) {
+		w.add(audit.EntrySpec{Org: "org_other", Type: countersign.EntrySignedIn, Subject: "per_1", Actor: "per_1"})
+	}},
+	{"not a leaf", "log entry", func(w *world) { w.addLeaf([]byte(`{"v":1}`), nil) }},
+}
+
 // TestHistoryOfTheLog: what could not have happened is found, though the log is
 // whole and signed: by a server that lies, or one with a defect.
 func TestHistoryOfTheLog(t *testing.T) {
-	end := func(w *world, typ countersign.EntryType, request string) {
-		w.add(audit.EntrySpec{Type: typ, Subject: request, Actor: "system", Facts: map[string]string{"status": "x"}})
-	}
-	for _, c := range []struct {
-		name string
-		want string // of the error; "" where it verifies
-		tell func(w *world)
-	}{
-		{"trap: released while pending", "released while pending", func(w *world) { w.submit(needsKey).release(time.Minute) }},
-		{"decision without a request", "not open here", func(w *world) {
-			q := w.submit(allowed)
-			q.id = w.id(countersign.PrefixRequest)
-			q.decide(w.person("Ann"), countersign.ActApprove, countersign.StatusApproved, bend{})
-		}},
-		{"submitted twice", "a second time", func(w *world) {
-			q := w.submit(needsKey)
-			w.submit(allowed, func(s *audit.EntrySpec) { s.Subject = q.id })
-		}},
-		{"released after it expired", "not open here", func(w *world) {
-			q := w.submit(allowed)
-			end(w, countersign.EntryRequestExpired, q.id)
-			q.release(time.Minute)
-		}},
-		{"released twice", "not open here", func(w *world) {
-			q := w.submit(allowed)
-			q.release(time.Minute)
-			q.release(time.Minute)
-		}},
-		{"cancelled what is not there", "not open here", func(w *world) { end(w, countersign.EntryRequestCancelled, "req_none") }},
-		{"released before the hold ends", "before", func(w *world) {
-			r := allowed
-			r.Hold = 3600
-			w.submit(r).release(time.Minute)
-		}},
-		{"approved by too few", countersign.StepClauses, func(w *world) {
-			approveWith(needsTwo, bend{})(w)
-		}},
-		{"decision that was not signed so", countersign.StepPasskeySignature, func(w *world) {
-			approveWith(needsKey, bend{sign: func(b []byte) []byte { b[len(b)-1] ^= 1; return b }})(w)
-		}},
-		{"policy never published", countersign.StepPolicy, func(w *world) {
-			w.policy = countersign.SumBytes([]byte("secret"))
-			w.submit(allowed)
-		}},
-		{"policy with another text", "has not the digest", func(w *world) {
-			w.add(audit.EntrySpec{Type: countersign.EntryPolicyPublished, Subject: "policy", Actor: "operator", Facts: map[string]string{"policy_digest": string(w.policy), "version": "2"},
-				Openings: map[string][]byte{countersign.OpeningPolicy: []byte("{}")}})
-		}},
-		{"revoked before release", "", func(w *world) {
-			ann := w.person("Ann", "finance")
-			q := w.submit(needsKey)
-			q.decide(ann, countersign.ActApprove, countersign.StatusApproved, bend{})
-			q.decide(ann, countersign.ActRevoke, countersign.StatusRevoked, bend{})
-		}},
-		{"released after it was revoked", "not open here", func(w *world) {
-			ann := w.person("Ann", "finance")
-			q := w.submit(needsKey)
-			q.decide(ann, countersign.ActApprove, countersign.StatusApproved, bend{})
-			q.decide(ann, countersign.ActRevoke, countersign.StatusRevoked, bend{})
-			q.release(time.Minute)
-		}},
-		{"TestRuling27: sent back, decided again, released", "", func(w *world) {
-			ann, bob := w.person("Ann", "finance", "treasury"), w.person("Bob", "treasury")
-			q := w.submit(needsKey)
-			q.decide(ann, countersign.ActApprove, countersign.StatusApproved, bend{})
-			q.reweigh(needsTwo, countersign.StatusPending)
-			q.decide(ann, countersign.ActApprove, countersign.StatusPending, bend{})
-			q.decide(bob, countersign.ActApprove, countersign.StatusApproved, bend{})
-			q.release(25 * time.Hour)
-		}},
-		{"sent back, and released all the same", "released while pending", func(w *world) {
-			ann := w.person("Ann", "finance")
-			q := w.submit(needsKey)
-			q.decide(ann, countersign.ActApprove, countersign.StatusApproved, bend{})
-			q.reweigh(needsTwo, countersign.StatusPending)
-			q.release(time.Minute)
-		}},
-		{"people became eligible, decisions stand", "", func(w *world) {
-			ann, bob := w.person("Ann", "treasury"), w.person("Bob", "treasury")
-			q := w.submit(needsTwo)
-			q.decide(ann, countersign.ActApprove, countersign.StatusPending, bend{})
-			q.reweigh(needsTwo, countersign.StatusUnsatisfiable)
-			q.reweigh(needsTwo, countersign.StatusPending)
-			q.decide(bob, countersign.ActApprove, countersign.StatusApproved, bend{})
-		}},
-		{"two organisations", "in the log of", func(w *world) {
-			w.add(audit.EntrySpec{Org: "org_other", Type: countersign.EntrySignedIn, Subject: "per_1", Actor: "per_1"})
-		}},
-		{"not a leaf", "log entry", func(w *world) { w.addLeaf([]byte(`{"v":1}`), nil) }},
-	} {
+	for _, c := range pasts {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t)
 			w.filler(2)
@@ -391,213 +409,4 @@ func TestRuling30And32RotationAndRecovery(t *testing.T) {
 	if r, err := audit.VerifyExport(begun.export(), begun.exportOptions()); err != nil || r.Unresolved != 1 {
 		t.Errorf("%v %+v", err, r)
 	}
-}
-
-// TestExportCanBeStopped: both ways end at once with the caller's own error, and an
-// export that was broken off does not verify.
-func TestExportCanBeStopped(t *testing.T) {
-	w := history(t, 40)
-	stop := errors.New("stopped by the user")
-	in := w.exportInput()
-	n := 0
-	in.Stop = func() error {
-		if n++; n > 1 {
-			return stop
-		}
-		return nil
-	}
-	files := mapFiles{fstest.MapFS{}}
-	if err := audit.Export(in, files); !errors.Is(err, stop) {
-		t.Fatal(err)
-	}
-	if _, err := audit.VerifyExport(files, w.exportOptions()); err == nil {
-		t.Error("a broken-off export verifies")
-	}
-	opts := w.exportOptions()
-	opts.Stop = func() error { return stop }
-	if r, err := audit.VerifyExport(w.export(), opts); !errors.Is(err, stop) || r.OK || r.Failed != "" {
-		t.Errorf("%v %+v", err, r)
-	}
-	in = w.exportInput()
-	in.Entries = func(int64, int) ([]audit.Exported, error) { return nil, nil }
-	if err := audit.Export(in, files); err == nil {
-		t.Error("an export without entries was written")
-	}
-}
-
-// bigLog is an export that makes its entries as they are read: nothing of it is
-// held but the tiles.
-type bigLog struct {
-	fstest.MapFS
-	leaf func(int64) []byte
-	size int64
-}
-
-func newBigLog(tb testing.TB, size int64) (*bigLog, audit.ExportOptions) {
-	w := newWorld(tb)
-	org := w.org
-	b := &bigLog{MapFS: fstest.MapFS{}, size: size, leaf: func(i int64) []byte {
-		l := countersign.Leaf{Version: 1, ID: fmt.Sprintf("ent_%026d", i), Org: org, Time: "2026-11-24T06:00:00.000000Z", Actor: w.caller, Subject: fmt.Sprintf("req_%026d", i/2)}
-		l.Facts = map[string]string{"outcome": "allow", "status": "approved", "policy_digest": string(w.policy), "requirement_digest": string(allowed.Digest())}
-		l.Type = countersign.EntryRequestSubmitted
-		l.Commitments = map[string]string{countersign.OpeningDocument: "x", countersign.OpeningRequirement: "x"}
-		if i%2 == 1 {
-			l.Type, l.Commitments = countersign.EntryRequestCancelled, nil
-		}
-		if i < 2 {
-			l.Type, l.Subject, l.Commitments = countersign.EntryPolicyPublished, "policy", nil
-			l.Facts = map[string]string{"policy_digest": string(w.policy), "version": "1"}
-		}
-		return l.Bytes()
-	}}
-	tiles := map[audit.TileKey][]byte{}
-	read := func(k audit.TileKey) ([]byte, error) { return tiles[k], nil }
-	for at := int64(0); at < size; at += 256 {
-		var hashes []tlog.Hash
-		for i := at; i < min(at+256, size); i++ {
-			hashes = append(hashes, audit.LeafHash(b.leaf(i)))
-		}
-		a, err := audit.Append(at, read, hashes)
-		if err != nil {
-			tb.Fatal(err)
-		}
-		maps.Copy(tiles, a.Tiles)
-	}
-	root, err := audit.Root(size, read)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	signed, err := audit.Checkpoint{Origin: origin, Size: size, Root: root}.Sign(w.signer)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	// The writer keeps the tiles and the checkpoint and lets the entries go.
-	err = audit.Export(audit.ExportInput{Checkpoint: signed, Tiles: read, Entries: func(index int64, n int) ([]audit.Exported, error) {
-		return make([]audit.Exported, n), nil
-	}}, mapFiles{b.MapFS})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return b, w.exportOptions()
-}
-
-func (b *bigLog) Open(name string) (fs.File, error) {
-	number, ok := strings.CutPrefix(name, "tile/entries/")
-	if !ok {
-		return b.MapFS.Open(name)
-	}
-	number, _, _ = strings.Cut(number, ".p/")
-	var n int64
-	for _, group := range strings.Split(number, "/") {
-		var g int64
-		if _, err := fmt.Sscanf(strings.TrimPrefix(group, "x"), "%d", &g); err != nil {
-			return nil, err
-		}
-		n = n*1000 + g
-	}
-	var data []byte
-	for i := n * 256; i < min((n+1)*256, b.size); i++ {
-		l := b.leaf(i)
-		data = append(binary.BigEndian.AppendUint16(data, uint16(len(l))), l...)
-	}
-	return fstest.MapFS{"f": {Data: data}}.Open("f")
-}
-
-// TestExportMemoryIsFlat: verifying holds no more memory at the end of a long log
-// than at its beginning.
-func TestExportMemoryIsFlat(t *testing.T) {
-	size := int64(100_000)
-	if testing.Short() || audit.UnderRace {
-		size = 30_000
-	}
-	b, opts := newBigLog(t, size)
-	var first, most uint64
-	opts.Progress = func(done, total int64) {
-		if done%(16*256) != 0 {
-			return
-		}
-		runtime.GC()
-		var m runtime.MemStats
-		runtime.ReadMemStats(&m)
-		if first == 0 {
-			first = m.HeapAlloc
-		}
-		most = max(most, m.HeapAlloc)
-	}
-	r, err := audit.VerifyExport(b, opts)
-	if err != nil || r.Entries != size {
-		t.Fatalf("%v %+v", err, r)
-	}
-	t.Logf("%d entries: heap %d KiB at first, at most %d KiB", size, first>>10, most>>10)
-	if most > first+(4<<20) {
-		t.Errorf("the heap grew from %d to %d bytes over %d entries", first, most, size)
-	}
-}
-
-// FuzzExport damages one file of an export: it must not verify, and not panic.
-func FuzzExport(f *testing.F) {
-	w := history(f, 1)
-	good := w.export()
-	paths := slices.Sorted(maps.Keys(good.MapFS))
-	for i := range paths {
-		f.Add(i, 100, []byte("x"))
-	}
-	f.Add(0, 0, []byte{})
-	f.Fuzz(func(t *testing.T, file, at int, put []byte) {
-		path := paths[(file%len(paths)+len(paths))%len(paths)]
-		files := clone(good)
-		data := files.MapFS[path].Data
-		at = (at%len(data) + len(data)) % len(data)
-		files.MapFS[path].Data = slices.Concat(data[:at], put, data[min(at+len(put), len(data)):])
-		_, err := audit.VerifyExport(files, w.exportOptions())
-		if same := bytes.Equal(files.MapFS[path].Data, data); same != (err == nil) {
-			// An openings file cut at the end of a line is one with openings erased.
-			if strings.HasPrefix(path, "openings/") && bytes.HasPrefix(data, files.MapFS[path].Data) {
-				return
-			}
-			t.Fatalf("%s, %d bytes at %d: %v", path, len(put), at, err)
-		}
-	})
-}
-
-func FuzzParseBundle(f *testing.F) {
-	f.Add([]byte{0, 2, 'a', 'b', 0, 0})
-	f.Add([]byte{0})
-	f.Fuzz(func(t *testing.T, data []byte) {
-		leaves, err := audit.ParseBundle(data)
-		if err != nil {
-			return
-		}
-		var again []byte
-		for _, l := range leaves {
-			again = append(binary.BigEndian.AppendUint16(again, uint16(len(l))), l...)
-		}
-		if !bytes.Equal(again, data) {
-			t.Fatal("read, and written another way")
-		}
-	})
-}
-
-// BenchmarkVerifyExport reads a log of silent approvals with all openings.
-func BenchmarkVerifyExport(b *testing.B) {
-	w := newWorld(b)
-	w.filler(2046)
-	files := w.export()
-	b.Run("openings", func(b *testing.B) {
-		for b.Loop() {
-			if _, err := audit.VerifyExport(files, w.exportOptions()); err != nil {
-				b.Fatal(err)
-			}
-		}
-		b.ReportMetric(float64(b.N)*float64(len(w.leaves))/b.Elapsed().Seconds(), "entries/s")
-	})
-	dropHistory(files)
-	b.Run("erased", func(b *testing.B) {
-		for b.Loop() {
-			if _, err := audit.VerifyExport(files, w.exportOptions()); err != nil {
-				b.Fatal(err)
-			}
-		}
-		b.ReportMetric(float64(b.N)*float64(len(w.leaves))/b.Elapsed().Seconds(), "entries/s")
-	})
 }
