@@ -95,6 +95,10 @@ type Options struct {
 	DateLayouts  []string // tried in order where the mapping names no layout; see [ParseMapping]
 	MaxLine      int      // bytes of the longest row; 0 is 65,536; at most 1,048,576
 
+	// Bad is called for every line that is not kept, in the order of the file; the
+	// report itself shows the first 1,000.
+	Bad func(BadLine)
+
 	// Progress is called every few thousand lines and once at the end with what
 	// has been read so far. An error stops the reading.
 	Progress func(bytes, lines int64) error

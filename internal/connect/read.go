@@ -104,7 +104,7 @@ func (f *reading) rows(s *scanner, fn func(*row) error) error {
 func (f *reading) row(rec record, fn func(*row) error) error {
 	tl := f.tally
 	if rec.bad != nil {
-		tl.bad(*rec.bad)
+		f.bad(*rec.bad)
 		return nil
 	}
 	if rec.fields == nil {
@@ -116,12 +116,19 @@ func (f *reading) row(rec record, fn func(*row) error) error {
 		return err
 	}
 	if r.bad != nil {
-		tl.bad(*r.bad)
+		f.bad(*r.bad)
 		return nil
 	}
 	tl.report.Kept++
 	tl.report.KeptLines += int64(rec.lines)
 	return nil
+}
+
+func (f *reading) bad(b BadLine) {
+	f.tally.bad(b)
+	if f.options.Bad != nil {
+		f.options.Bad(b)
+	}
 }
 
 func (o Options) check() error {
