@@ -105,7 +105,7 @@ func (b *book) compare(ctx context.Context, head store.Head, held []byte) error 
 		}
 		return nil
 	}
-	c, err := audit.OpenCheckpoint(held, head.Origin, b.a.verifiers()...)
+	c, err := audit.OpenCheckpoint(held, head.Origin, b.verifiers()...)
 	if err != nil {
 		return fmt.Errorf("%w: the guard's checkpoint cannot be opened: %w (hint: %s)", ErrGuard, err, recoverHint)
 	}
@@ -125,9 +125,9 @@ func (b *book) compare(ctx context.Context, head store.Head, held []byte) error 
 }
 
 // verifiers are the public keys of the log, all that ever signed.
-func (a *Authority) verifiers() []note.Verifier {
+func (b *book) verifiers() []note.Verifier {
 	var vs []note.Verifier
-	for _, k := range a.Verifiers() {
+	for _, k := range b.chain.verifiers(b.a.keys) {
 		if v, err := note.NewVerifier(k); err == nil { // checked when the keys were read
 			vs = append(vs, v)
 		}
@@ -223,7 +223,7 @@ func (b *book) overtaken(ctx context.Context, tree tlog.Tree, cause error) error
 	if err := b.chain.follow(ctx, b.a, head.Size); err != nil { // it may be signed with a new key
 		return err
 	}
-	c, err := audit.OpenCheckpoint(held, b.a.org.Origin, b.a.verifiers()...)
+	c, err := audit.OpenCheckpoint(held, b.a.org.Origin, b.verifiers()...)
 	if err != nil {
 		return b.fail(fmt.Errorf("%w: %w", ErrGuard, err))
 	}
