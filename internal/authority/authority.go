@@ -46,8 +46,8 @@ type Authority struct {
 	keys         *Keys
 	log          *slog.Logger
 	org          store.Organisation // id, name, host, URLs, origin, demo: they never change
-	ring         authn.KeyRing
-	fingerprints authn.Fingerprints
+	ring         secretRing
+	fingerprints accountNames
 	blocklist    *authn.Blocklist
 	rp           *authn.RelyingParty
 	roots        []*x509.Certificate
@@ -58,6 +58,7 @@ type Authority struct {
 	book    *book
 	metrics *metrics
 
+	rotation  sync.Mutex                 // held by whoever rotates a key
 	mu        sync.Mutex                 // guards policies
 	policies  map[string]*policy.Version // by digest; a version never changes
 	settings  atomic.Pointer[settingsAt]
@@ -95,10 +96,7 @@ func Open(ctx context.Context, cfg Config) (*Authority, error) {
 		// make thirteen people wait. No other organisation is ever stamped a demo.
 		a.hashing = authn.Argon2{Memory: 8 << 10, Passes: 1, Threads: 1}
 	}
-	if a.ring, err = authn.NewKeyRing(secretKeys(cfg.Keys.Seal)...); err != nil {
-		return nil, err
-	}
-	if a.fingerprints, err = authn.NewFingerprints(secretKeys(cfg.Keys.HMAC)...); err != nil {
+	if err := a.useSecrets(); err != nil {
 		return nil, err
 	}
 	if a.blocklist, err = authn.LoadBlocklist(); err != nil {

@@ -209,10 +209,13 @@ func (l *loader) vendor() {
 	}
 	l.m.vendor = p.ID
 	v := &signal.Vendor{ID: p.ID, Record: store.AboutVendor(p.ID), Accounts: []signal.Account{}, LastPaid: []string{}}
-	if p.Account != nil {
-		v.Fingerprint = l.a.fingerprints.Account(l.tx.Org(), *p.Account)
-	}
 	l.m.facts.Vendor = v
+	if p.Account != nil {
+		var err error
+		if v.Fingerprint, err = l.a.fingerprint(l.tx, p.ID, *p.Account); l.fail(err) {
+			return
+		}
+	}
 	row, err := l.tx.Vendor(p.ID)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
@@ -356,40 +359,6 @@ func (l *loader) standing() {
 	if l.at.bankChanges && l.m.vendor != "" {
 		l.bankChanges()
 	}
-}
-
-func (l *loader) bankChanges() {
-	changes, err := l.tx.PendingBankChanges(l.m.vendor)
-	if l.fail(err) {
-		return
-	}
-	for _, c := range changes {
-		if c.Object == l.m.doc.ID && c.Kind == l.m.doc.Kind && c.Source == l.m.source {
-			continue // the change itself, or its own earlier revision
-		}
-		b, err := l.bankChange(c)
-		if l.fail(err) {
-			return
-		}
-		l.m.facts.BankChanges = append(l.m.facts.BankChanges, b)
-	}
-}
-
-func (l *loader) bankChange(c store.Approval) (signal.BankChange, error) {
-	b := signal.BankChange{Request: c.ID, At: c.Created}
-	var d countersign.Document
-	if err := countersign.DecodeStrict(c.Document, &d); err != nil {
-		return b, err
-	}
-	if d.Payee != nil && d.Payee.Account != nil {
-		b.To = l.a.fingerprints.Account(l.tx.Org(), *d.Payee.Account)
-	}
-	for _, ch := range d.Changes {
-		if ch.Field == "account" && ch.From != "" && d.Payee != nil && d.Payee.Account != nil {
-			b.From = l.a.fingerprints.Account(l.tx.Org(), countersign.Account{Scheme: d.Payee.Account.Scheme, Value: ch.From})
-		}
-	}
-	return b, nil
 }
 
 // about lists the subjects of alerts and freezes that touch the matter.

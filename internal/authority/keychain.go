@@ -41,9 +41,17 @@ func (c *keyChain) follow(ctx context.Context, a *Authority, size int64) error {
 	if size <= c.known {
 		return nil
 	}
-	fresh, err := rotationsBetween(ctx, a.db, c.known, size)
+	fresh, secrets, err := rotationsBetween(ctx, a.db, c.known, size)
 	if err != nil {
 		return err
+	}
+	if secrets && c.known > 0 { // another replica made a key: it is in the folder by now
+		if err := a.keys.reload(); err != nil {
+			return err
+		}
+		if err := a.useSecrets(); err != nil {
+			return err
+		}
 	}
 	links := slices.Clone(c.links)
 	for _, r := range fresh {
@@ -67,12 +75,11 @@ func (c *keyChain) follow(ctx context.Context, a *Authority, size int64) error {
 }
 
 // rotationsBetween reads the announced rotations among the entries from first on and
-// before end.
-func rotationsBetween(ctx context.Context, db *store.DB, first, end int64) ([]rotation, error) {
+// before end, and tells whether other keys than the log's were rotated.
+func rotationsBetween(ctx context.Context, db *store.DB, first, end int64) (all []rotation, secrets bool, err error) {
 	const page = 200
-	var all []rotation
-	err := db.Read(ctx, func(tx *store.Tx) error {
-		all = nil
+	err = db.Read(ctx, func(tx *store.Tx) error {
+		all, secrets = nil, false
 		for after := first - 1; ; {
 			entries, err := tx.EntriesBySubject(subjectLog, after, page)
 			if err != nil {
@@ -86,6 +93,7 @@ func rotationsBetween(ctx context.Context, db *store.DB, first, end int64) ([]ro
 				if e.Index < end && leaf.Type == countersign.EntryKeyRotated {
 					all = append(all, rotation{e.Index, leaf.Facts[audit.FactOldKey], leaf.Facts[audit.FactNewKey]})
 				}
+				secrets = secrets || leaf.Type == countersign.EntrySettingsChanged
 				after = e.Index
 			}
 			if len(entries) < page {
@@ -93,7 +101,7 @@ func rotationsBetween(ctx context.Context, db *store.DB, first, end int64) ([]ro
 			}
 		}
 	})
-	return all, err
+	return all, secrets, err
 }
 
 // first is the key that the origin began with.

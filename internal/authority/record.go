@@ -163,7 +163,10 @@ func (r *recorder) vendor(v countersign.VendorFact) error {
 // account records a vendor's account. One that is on record keeps the time of its
 // change unless a later one is stated.
 func (r *recorder) account(vendor string, acc countersign.Account, changed time.Time) (bool, error) {
-	fp := r.a.fingerprints.Account(r.tx.Org(), acc)
+	fp, err := r.a.recordedFingerprint(r.tx, vendor, acc)
+	if err != nil {
+		return false, err
+	}
 	known, err := r.tx.VendorAccounts(vendor)
 	if err != nil {
 		return false, err
@@ -190,7 +193,9 @@ func (r *recorder) purchase(p countersign.PurchaseFact) error {
 		row.Settles = r.tx.Now()
 	}
 	if p.Account != nil {
-		row.Fingerprint = r.a.fingerprints.Account(r.tx.Org(), *p.Account)
+		if row.Fingerprint, err = r.a.recordedFingerprint(r.tx, p.Vendor, *p.Account); err != nil {
+			return err
+		}
 	}
 	fresh, err := r.tx.InsertPurchase(row)
 	if err != nil {
@@ -427,7 +432,10 @@ func (a *Authority) becameHistory(tx *store.Tx, row store.Approval, m *matter) e
 	p := store.Purchase{Kind: row.Kind, ID: row.Object, Vendor: row.Vendor, Currency: row.Currency, Minor: row.Minor, Dated: tx.Now(), Requester: row.Requester,
 		Category: row.Category, Source: row.Source, Settles: tx.Now()}
 	if account != nil {
-		p.Fingerprint = a.fingerprints.Account(tx.Org(), *account)
+		var err error
+		if p.Fingerprint, err = a.recordedFingerprint(tx, row.Vendor, *account); err != nil {
+			return err
+		}
 	}
 	if _, err := tx.InsertPurchase(p); err != nil {
 		return err
