@@ -97,3 +97,6 @@ func (db *DB) ForgetTiles() {
 	defer db.tiles.mu.Unlock()
 	clear(db.tiles.tiles)
 }
+
+// Queued is how many functions lie in the SQLite writer's queue.
+func (db *DB) Queued() int { return len(db.backend.(*liteBackend).writer.queue) }

@@ -30,7 +30,7 @@ func heldGroup(t *testing.T, db *store.DB, fns ...func(*store.Tx) error) []error
 	errs := make([]error, len(fns))
 	for i, fn := range fns {
 		all.Go(func() { _, errs[i] = db.Write(t.Context(), fn) })
-		for db.Stats().Waiting != int64(i+1) { // in this order
+		for db.Queued() != i+1 { // in this order
 			runtime.Gosched()
 		}
 	}
@@ -126,7 +126,7 @@ func TestWithdrawnBeforeItStarts(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	for db.Stats().Waiting != 1 {
+	for db.Queued() != 1 {
 		runtime.Gosched()
 	}
 	cancel()
