@@ -41,16 +41,7 @@ func needScript(t *testing.T) {
 // reasons that it looks at.
 func TestIndependentVerifierAgrees(t *testing.T) {
 	needScript(t)
-	for _, s := range specimens(t) {
-		out, err := script(t, s.bytes, s.opts.Keys[0])
-		if err != nil || !strings.HasSuffix(out, "verified\n") {
-			t.Errorf("%s: %v\n%s", s.name, err, out)
-		}
-		passkeys := strings.Contains(string(s.bytes), "authenticator_data")
-		if signed := strings.Contains(out, "passkey: per_"); signed != passkeys {
-			t.Errorf("%s: a passkey is there: %v, and verified: %v", s.name, passkeys, signed)
-		}
-	}
+	acceptedByBoth(t)
 	judged := []string{countersign.StepEncoding, countersign.StepProof, countersign.StepCheckpoint, countersign.StepCommitment,
 		countersign.StepPasskeyChallenge, countersign.StepUserVerification, countersign.StepPasskeySignature}
 	refused := 0
@@ -103,4 +94,18 @@ func TestIndependentVerifierAgrees(t *testing.T) {
 		refused++
 	}
 	t.Logf("%d refused by both", refused)
+}
+
+func acceptedByBoth(t *testing.T) {
+	t.Helper()
+	for _, s := range specimens(t) {
+		out, err := script(t, s.bytes, s.opts.Keys[0])
+		if err != nil || !strings.HasSuffix(out, "verified\n") {
+			t.Errorf("%s: %v\n%s", s.name, err, out)
+		}
+		passkeys := strings.Contains(string(s.bytes), "authenticator_data")
+		if signed := strings.Contains(out, "passkey: per_"); signed != passkeys {
+			t.Errorf("%s: a passkey is there: %v, and verified: %v", s.name, passkeys, signed)
+		}
+	}
 }
