@@ -36,6 +36,7 @@ type Approval struct {
 	BaseCurrency  string // "" where the amount could not be said in the policy's currency
 	BaseMinor     int64
 	Counted       bool
+	bank          bool
 	Created       time.Time
 	Due           time.Time // when the clock alone changes it
 	Ended         time.Time
@@ -45,12 +46,12 @@ type Approval struct {
 
 const approvalColumns = `id, source, kind, object_id, revision, attempt, digest, document, submission, status, version, state, weighed_entry,
 	policy_digest, policy_version, key_id, vendor_id, requester_key, nominated, category, currency, minor, base_currency, base_minor,
-	counted, created_us, due_us, ended_us, superseded_by, entry_id`
+	counted, bank, created_us, due_us, ended_us, superseded_by, entry_id`
 
 func scanApproval(s Scanner) (a Approval, err error) {
 	err = s.Scan(&a.ID, &a.Source, &a.Kind, &a.Object, &a.Revision, &a.Attempt, &a.Digest, &a.Document, &a.Submission, &a.Status, &a.Version, &a.State, &a.WeighedEntry,
 		&a.PolicyDigest, &a.PolicyVersion, &a.KeyID, &a.Vendor, &a.Requester, &a.Nominated, &a.Category, &a.Currency, &a.Minor, &a.BaseCurrency, &a.BaseMinor,
-		&a.Counted, &a.Created, &a.Due, &a.Ended, &a.SupersededBy, &a.EntryID)
+		&a.Counted, &a.bank, &a.Created, &a.Due, &a.Ended, &a.SupersededBy, &a.EntryID)
 	return a, err
 }
 
@@ -63,24 +64,30 @@ func counts(s countersign.Status) bool {
 	return false
 }
 
+// count sets the columns that say in which indexes the request is.
+func (a *Approval) count() {
+	a.Counted = counts(a.Status)
+	a.bank = a.Kind == countersign.KindVendorBankChange && a.Counted && a.Status != countersign.StatusReleased
+}
+
 // InsertApproval writes a new request. [ErrConflict] when the same object, revision
 // and attempt is there already.
 func (tx *Tx) InsertApproval(a *Approval) error {
-	a.Counted = counts(a.Status)
+	a.count()
 	return tx.ExecOne(`INSERT INTO approval (org_id, `+approvalColumns+`)
-		VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20,$21,$22,$23,$24,$25,$26,$27,$28,$29,$30,$31) ON CONFLICT DO NOTHING`,
+		VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20,$21,$22,$23,$24,$25,$26,$27,$28,$29,$30,$31,$32) ON CONFLICT DO NOTHING`,
 		a.ID, a.Source, a.Kind, a.Object, a.Revision, a.Attempt, a.Digest, a.Document, a.Submission, a.Status, a.Version, a.State, a.WeighedEntry,
 		a.PolicyDigest, a.PolicyVersion, a.KeyID, a.Vendor, a.Requester, a.Nominated, a.Category, a.Currency, a.Minor, a.BaseCurrency, a.BaseMinor,
-		a.Counted, a.Created, a.Due, a.Ended, a.SupersededBy, a.EntryID)
+		a.Counted, a.bank, a.Created, a.Due, a.Ended, a.SupersededBy, a.EntryID)
 }
 
 // UpdateApproval replaces what can change of a request, if its version is still
 // expected. The new version is a.Version. [ErrConflict] when somebody was first.
 func (tx *Tx) UpdateApproval(a *Approval, expected int64) error {
-	a.Counted = counts(a.Status)
+	a.count()
 	return tx.ExecOne(`UPDATE approval SET status = $3, version = $4, state = $5, weighed_entry = $6, policy_digest = $7, policy_version = $8,
-		counted = $9, due_us = $10, ended_us = $11, superseded_by = $12 WHERE org_id = $1 AND id = $2 AND version = $13`,
-		a.ID, a.Status, a.Version, a.State, a.WeighedEntry, a.PolicyDigest, a.PolicyVersion, a.Counted, a.Due, a.Ended, a.SupersededBy, expected)
+		counted = $9, bank = $10, due_us = $11, ended_us = $12, superseded_by = $13 WHERE org_id = $1 AND id = $2 AND version = $14`,
+		a.ID, a.Status, a.Version, a.State, a.WeighedEntry, a.PolicyDigest, a.PolicyVersion, a.Counted, a.bank, a.Due, a.Ended, a.SupersededBy, expected)
 }
 
 // Approval reads a request.
@@ -232,11 +239,9 @@ func (tx *Tx) SumOf(q SumQuery) (s Sum, err error) {
 }
 
 // PendingBankChanges lists the requests to change a vendor's bank details that are
-// not ended, newest first. Approved ones count until they are released. The kind
-// stands in the text so that the index for just these rows is used.
+// not ended, newest first. Approved ones count until they are released.
 func (tx *Tx) PendingBankChanges(vendor string) ([]Approval, error) {
-	return List(tx, scanApproval, `SELECT `+approvalColumns+` FROM approval WHERE org_id = $1 AND vendor_id = $2 AND kind = 'vendor_bank_change' AND counted = 1
-		AND status <> $3 ORDER BY id DESC LIMIT 20`, vendor, countersign.StatusReleased)
+	return List(tx, scanApproval, `SELECT `+approvalColumns+` FROM approval WHERE org_id = $1 AND vendor_id = $2 AND bank = 1 ORDER BY id DESC LIMIT 20`, vendor)
 }
 
 // Decision is one person's decision; Body is the canonical countersign.Decision.
@@ -289,6 +294,6 @@ func (tx *Tx) EraseApproval(a Approval) error {
 		return err
 	}
 	return tx.ExecOne(`UPDATE approval SET object_id = $2, revision = '', digest = '', document = $3, submission = '{}', state = $4, requester_key = '', nominated = '',
-		vendor_id = '', category = '', currency = '', minor = 0, base_currency = '', base_minor = 0, counted = 0 WHERE org_id = $1 AND id = $2`,
+		vendor_id = '', category = '', currency = '', minor = 0, base_currency = '', base_minor = 0, counted = 0, bank = 0 WHERE org_id = $1 AND id = $2`,
 		a.ID, []byte{}, a.State)
 }

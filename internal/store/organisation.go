@@ -132,7 +132,7 @@ func (tx *Tx) AnythingOpen() (alerts, freezes, bankChanges, unsettled bool, err 
 	err = tx.Row(`SELECT
 		(SELECT COUNT(*) FROM (SELECT 1 FROM alert WHERE org_id = $1 AND closed_us = 0 LIMIT 1) a),
 		(SELECT COUNT(*) FROM (SELECT 1 FROM frozen WHERE org_id = $1 AND lifted_us = 0 LIMIT 1) f),
-		(SELECT COUNT(*) FROM (SELECT 1 FROM approval WHERE org_id = $1 AND kind = 'vendor_bank_change' AND counted = 1 LIMIT 1) b),
+		(SELECT COUNT(*) FROM (SELECT 1 FROM approval WHERE org_id = $1 AND bank = 1 LIMIT 1) b),
 		(SELECT COUNT(*) FROM (SELECT 1 FROM purchase WHERE org_id = $1 AND folded = 0 LIMIT 1) p)`).Scan(&alerts, &freezes, &bankChanges, &unsettled)
 	return alerts, freezes, bankChanges, unsettled, err
 }

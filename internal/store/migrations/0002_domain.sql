@@ -225,6 +225,10 @@ CREATE TABLE approval (
   base_currency {{text}} NOT NULL,   -- the policy's currency then; '' where the amount could not be said in it
   base_minor    BIGINT   NOT NULL,
   counted       SMALLINT NOT NULL,   -- 1 while pending, approved or released: it counts in sums
+  -- 1 while a change of bank details is not ended or released. Partial indexes stand on
+  -- columns that no query compares with a parameter: SQLite would plan such a query
+  -- anew for every value.
+  bank          SMALLINT NOT NULL,
   created_us    BIGINT   NOT NULL,
   due_us        BIGINT   NOT NULL,   -- when the clock alone changes it: decide-by, release-by or the end of a lease; 0 never
   ended_us      BIGINT   NOT NULL,
@@ -236,7 +240,7 @@ CREATE UNIQUE INDEX approval_object ON approval (org_id, source, kind, object_id
 CREATE INDEX approval_status ON approval (org_id, status, id);
 CREATE INDEX approval_due ON approval (org_id, due_us) WHERE due_us > 0;
 CREATE INDEX approval_sum_vendor ON approval (org_id, vendor_id, kind, created_us, requester_key, object_id, base_currency, base_minor) WHERE counted = 1;
-CREATE INDEX approval_bank_change ON approval (org_id, vendor_id, id) WHERE kind = 'vendor_bank_change' AND counted = 1;
+CREATE INDEX approval_bank_change ON approval (org_id, vendor_id, id) WHERE bank = 1;
 CREATE INDEX approval_sum_requester ON approval (org_id, requester_key, kind, category, created_us, object_id, base_currency, base_minor) WHERE counted = 1;
 
 CREATE TABLE decision (
