@@ -10,6 +10,8 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -23,23 +25,29 @@ import (
 	_ "modernc.org/sqlite"
 )
 
-const speedVendors = 200
+const speedVendors = 2000
 
 // speedServer is a server on SQLite with vendors that have history and a buyer.
 func speedServer(b *testing.B) (*testkit.Server, string) {
 	b.Helper()
 	path := filepath.Join(b.TempDir(), "countersign.db")
 	s := testkit.Start(b, store.Config{Driver: store.SQLite, Path: path}, testkit.Options{Unchecked: true})
+	debug.SetGCPercent(400) // as serve does
 	f := countersign.FactsBody{}
 	for v := range speedVendors {
 		id := fmt.Sprintf("V-%d", v)
 		f.Vendors = append(f.Vendors, countersign.VendorFact{ID: id, Name: "Vendor " + id, Country: "DE", CreatedAt: "2020-01-01"})
-		for i := range 10 {
+		for i := range 2 {
 			f.Purchases = append(f.Purchases, countersign.PurchaseFact{Kind: countersign.KindInvoice, ID: fmt.Sprintf("%s-H%d", id, i), Vendor: id,
 				Amount: countersign.Amount{Value: "800.00", Currency: "EUR"}, Date: time.Now().AddDate(0, -i-1, 0).Format(time.DateOnly)})
 		}
 	}
-	if _, err := s.Authority.RecordOffline(b.Context(), "erp", true, f); err != nil {
+	for part := range slices.Chunk(f.Purchases, 2000) {
+		if _, err := s.Authority.RecordOffline(b.Context(), "erp", true, countersign.FactsBody{Purchases: part}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if _, err := s.Authority.RecordOffline(b.Context(), "erp", true, countersign.FactsBody{Vendors: f.Vendors}); err != nil {
 		b.Fatal(err)
 	}
 	people := countersign.FactsBody{People: []countersign.PersonFact{{Subject: "buyer", Name: "Elif Kaya"}}}

@@ -17,6 +17,7 @@ type Logged struct {
 	Index    int64
 	Leaf     []byte                         // exact bytes
 	Openings map[string]countersign.Opening // those to show
+	Decoded  *countersign.Leaf              // the same as Leaf, where the caller has it; nil is read out of Leaf
 }
 
 // ReceiptInput is what a receipt is made of: the entries of the case in any order
@@ -56,7 +57,7 @@ func BuildReceipt(in ReceiptInput) (countersign.Receipt, error) {
 	cases := make([]countersign.CaseEntry, len(logged))
 	r.Entries = make([]countersign.ReceiptEntry, len(logged))
 	for i, e := range logged {
-		leaf, err := countersign.ParseLeaf(e.Leaf)
+		leaf, err := e.decoded()
 		if err != nil {
 			return r, fmt.Errorf("receipt: entry at index %d: %w", e.Index, err)
 		}
@@ -78,6 +79,13 @@ func BuildReceipt(in ReceiptInput) (countersign.Receipt, error) {
 	r.Org, r.Request = cases[0].Leaf.Org, cases[0].Leaf.Subject
 	r.Summary = countersign.Summary(cases)
 	return r, nil
+}
+
+func (e Logged) decoded() (countersign.Leaf, error) {
+	if e.Decoded != nil {
+		return *e.Decoded, nil
+	}
+	return countersign.ParseLeaf(e.Leaf)
 }
 
 // readCheckpoint reads the body of a checkpoint that the caller has signed itself.

@@ -59,11 +59,7 @@ func (a *Authority) writeAlert(tx *store.Tx, row store.Alert, actor string) (boo
 	if err != nil {
 		return false, err
 	}
-	leaf, err := countersign.ParseLeaf(w.leaf)
-	if err != nil {
-		return false, err
-	}
-	if err := a.tell(tx, leaf, row.ID); err != nil {
+	if err := a.tell(tx, w.entry, row.ID); err != nil {
 		return false, err
 	}
 	return true, tx.FactsChanged()

@@ -64,6 +64,7 @@ type Authority struct {
 	settings  atomic.Pointer[settingsAt]
 	inForce   atomic.Pointer[policyAt]
 	stands    atomic.Pointer[standingAt]
+	keyRows   sync.Map     // key id → keptKey
 	published sync.Map     // entry id → audit.Logged of a published policy
 	lookedAt  atomic.Int64 // generation of the facts when unsatisfiable requests were looked at last
 	clock     clockWatch
@@ -195,11 +196,13 @@ type entry struct {
 	subject, actor string
 	facts          map[string]string
 	openings       map[string][]byte
+	sealed         audit.Sealed // openings that were committed to before the transaction
 }
 
 // written is an entry as it was written.
 type written struct {
 	id       string
+	entry    countersign.Leaf
 	leaf     []byte
 	openings map[string]countersign.Opening
 	index    int64 // once it is known
@@ -208,12 +211,12 @@ type written struct {
 // appendEntry writes an entry in the transaction that makes the change.
 func appendEntry(tx *store.Tx, e entry) (written, error) {
 	id := countersign.NewID(countersign.PrefixEntry, tx.Now())
-	leaf, openings, err := audit.NewEntry(audit.EntrySpec{ID: id, Org: tx.Org(), Type: e.typ, Time: tx.Now(),
-		Subject: e.subject, Actor: e.actor, Facts: e.facts, Openings: e.openings})
+	leaf, data, openings, err := audit.NewLeaf(audit.EntrySpec{ID: id, Org: tx.Org(), Type: e.typ, Time: tx.Now(),
+		Subject: e.subject, Actor: e.actor, Facts: e.facts, Openings: e.openings, Sealed: e.sealed})
 	if err != nil {
 		return written{}, err
 	}
-	return written{id: id, leaf: leaf.Bytes(), openings: openings, index: store.Unplaced}, tx.AppendEntry(leaf, openings)
+	return written{id: id, entry: leaf, leaf: data, openings: openings, index: store.Unplaced}, tx.AppendLeaf(leaf, data, openings)
 }
 
 // current returns the organisation's settings and whether it is founding, as of the

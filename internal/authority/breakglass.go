@@ -76,11 +76,7 @@ func (a *Authority) brokenGlass(tx *store.Tx, row store.Approval, d countersign.
 	if err != nil {
 		return err
 	}
-	leaf, err := countersign.ParseLeaf(w.leaf)
-	if err != nil {
-		return err
-	}
-	return a.tell(tx, leaf, row.ID)
+	return a.tell(tx, w.entry, row.ID)
 }
 
 // nameBreakGlass names or removes a person. A new name is effective after 72 hours.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/authn"
@@ -63,11 +64,30 @@ func keyOf(row store.APIKey) (Key, error) {
 	return k, nil
 }
 
+// keyKept is how long a key that was read is taken to be as it was. A key that is
+// revoked by this process is forgotten at once, and by another replica within that
+// time.
+const keyKept = time.Second
+
+type keptKey struct {
+	row  store.APIKey
+	read time.Time // by the steady clock
+}
+
 func (a *Authority) keyRow(ctx context.Context, id string) (row store.APIKey, err error) {
+	now := a.clock.now()
+	if k, ok := a.keyRows.Load(id); ok {
+		if k := k.(keptKey); now.Sub(k.read) < keyKept {
+			return k.row, nil
+		}
+	}
 	err = a.db.Read(ctx, func(tx *store.Tx) error {
 		row, err = tx.APIKey(id)
 		return err
 	})
+	if err == nil { // only keys that are there: strangers cannot fill the memory
+		a.keyRows.Store(id, keptKey{row, now})
+	}
 	return row, err
 }
 

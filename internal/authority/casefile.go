@@ -54,6 +54,10 @@ type viewer struct {
 	person string
 	only   string // the one request that a hand-over session sees
 	groups []string
+
+	from       []string // people whom the person may act for now
+	fromGroups []string // and their groups
+	glass      bool     // may break the glass
 }
 
 // seesAll reports whether the viewer's groups let them see every request.
@@ -78,6 +82,9 @@ func (c *caseFile) sees(v viewer) bool {
 	if v.only == c.row.ID || v.seesAll() || v.person == c.row.Nominated || v.person == c.row.Requester {
 		return true
 	}
+	if slices.Contains(v.from, c.row.Nominated) || (v.glass && !c.state.Status.Final()) {
+		return true
+	}
 	if slices.ContainsFunc(c.state.Requesters, func(r approval.Requester) bool { return r.ID == v.person }) {
 		return true
 	}
@@ -86,7 +93,7 @@ func (c *caseFile) sees(v viewer) bool {
 	}
 	for _, cl := range c.state.Clauses() {
 		for _, g := range cl.From {
-			if slices.Contains(v.groups, g) {
+			if slices.Contains(v.groups, g) || slices.Contains(v.fromGroups, g) {
 				return true
 			}
 		}
@@ -94,14 +101,39 @@ func (c *caseFile) sees(v viewer) bool {
 	return slices.ContainsFunc(c.state.Requirement.Watchers, func(g string) bool { return slices.Contains(v.groups, g) })
 }
 
-// viewerOf completes a person's view with their groups.
+// viewerOf completes a person's view with their groups, whom they may act for, and
+// whether they may break the glass: who may decide must be able to look.
 func viewerOf(tx *store.Tx, s Session) (viewer, error) {
 	v := s.viewer()
-	groups, err := tx.GroupsOf(v.person)
-	for _, g := range groups {
-		v.groups = append(v.groups, g.Group)
+	var err error
+	if v.groups, err = groupNames(tx, v.person); err != nil {
+		return v, err
+	}
+	delegations, err := tx.DelegationsTo(v.person)
+	if err != nil {
+		return v, err
+	}
+	for _, d := range delegations {
+		groups, err := groupNames(tx, d.From)
+		if err != nil {
+			return v, err
+		}
+		v.from, v.fromGroups = append(v.from, d.From), append(v.fromGroups, groups...)
+	}
+	names, err := tx.BreakGlassNames()
+	for _, n := range names {
+		v.glass = v.glass || (n.Person == v.person && !n.Effective.After(tx.Now()))
 	}
 	return v, err
+}
+
+func groupNames(tx *store.Tx, person string) ([]string, error) {
+	groups, err := tx.GroupsOf(person)
+	var names []string
+	for _, g := range groups {
+		names = append(names, g.Group)
+	}
+	return names, err
 }
 
 // view writes the request as it goes over the wire.
@@ -320,7 +352,7 @@ func (g *gatherer) entry(role, id string, openings ...string) {
 
 // logged is an entry that was written just now, as a receipt shows it.
 func (w written) logged(role string, openings ...string) audit.Logged {
-	l := audit.Logged{Role: role, Index: w.index, Leaf: w.leaf, Openings: make(map[string]countersign.Opening, len(openings))}
+	l := audit.Logged{Role: role, Index: w.index, Leaf: w.leaf, Decoded: &w.entry, Openings: make(map[string]countersign.Opening, len(openings))}
 	for _, name := range openings {
 		if o, ok := w.openings[name]; ok {
 			l.Openings[name] = o
@@ -345,6 +377,11 @@ func (a *Authority) policyEntry(ctx context.Context, p store.Policy) (audit.Logg
 		return g.err
 	})
 	if err == nil && l.Index != store.Unplaced {
+		leaf, err := countersign.ParseLeaf(l.Leaf)
+		if err != nil {
+			return l, err
+		}
+		l.Decoded = &leaf
 		a.published.Store(p.EntryID, l)
 	}
 	return l, err

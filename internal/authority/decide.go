@@ -246,11 +246,7 @@ func (a *Authority) lockedEntry(tx *store.Tx, row store.Authenticator, next, bef
 	if err != nil {
 		return err
 	}
-	leaf, err := countersign.ParseLeaf(w.leaf)
-	if err != nil {
-		return err
-	}
-	return a.tell(tx, leaf, row.Person)
+	return a.tell(tx, w.entry, row.Person)
 }
 
 // place is where an authenticator's secret is sealed.
@@ -290,6 +286,9 @@ func (d *deciding) write(tx *store.Tx) error {
 	}
 	need := required(c.state, who)
 	demand := authn.Demand{MaxAge: time.Duration(need.MaxAge) * time.Second, NoVouching: need.NoVouching}
+	if d.statement.Act == countersign.ActDeny {
+		demand = authn.Demand{} // to stop must stay easy: any live session, however old (ruling 35)
+	}
 	j := authn.Derive(d.facts, demand, tx.Now())
 	d.assurance = j.Assurance
 	if d.statement.Act == countersign.ActApprove {

@@ -15,14 +15,10 @@ const TopicDoorbell = "doorbell"
 
 // doorbell enqueues the event of a request's change, where somebody is to be told.
 func (a *Authority) doorbell(tx *store.Tx, row *store.Approval, s approval.State, w written) error {
-	leaf, err := countersign.ParseLeaf(w.leaf)
-	if err != nil {
-		return err
-	}
 	if s.Status == countersign.StatusApproved && s.NotBefore.IsZero() && len(s.Decisions) == 0 {
 		return nil // passed undisturbed: nobody is disturbed afterwards either
 	}
-	return a.tell(tx, leaf, row.ID)
+	return a.tell(tx, w.entry, row.ID)
 }
 
 func (a *Authority) tell(tx *store.Tx, leaf countersign.Leaf, subject string) error {

@@ -351,11 +351,7 @@ func (e *enrolling) write(tx *store.Tx) error {
 	if err := tx.EndSession(e.s.hash); err != nil { // a grant is for one authenticator
 		return err
 	}
-	leaf, err := countersign.ParseLeaf(w.leaf)
-	if err != nil {
-		return err
-	}
-	if err := e.a.tell(tx, leaf, e.s.Person.ID); err != nil { // NIST SP 800-63B-4 §4.1.2.1: tell the person
+	if err := e.a.tell(tx, w.entry, e.s.Person.ID); err != nil { // NIST SP 800-63B-4 §4.1.2.1: tell the person
 		return err
 	}
 	e.out = &Enrolled{ID: e.row.ID, Type: e.row.Type, Name: e.row.Name, CountsFrom: stamp(standing.CoolOffUntil), NeedsConfirmation: standing.NeedsConfirmation, Founding: at.founding}

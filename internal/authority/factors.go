@@ -221,11 +221,7 @@ func (a *Authority) ReportAuthenticator(ctx context.Context, s Session, id strin
 		if err := tx.EndSessionsOf(s.Person.ID); err != nil {
 			return err
 		}
-		leaf, err := countersign.ParseLeaf(w.leaf)
-		if err != nil {
-			return err
-		}
-		if err := a.tell(tx, leaf, s.Person.ID); err != nil {
+		if err := a.tell(tx, w.entry, s.Person.ID); err != nil {
 			return err
 		}
 		return tx.FactsChanged()
@@ -278,11 +274,7 @@ func (a *Authority) MakeRecoveryCodes(ctx context.Context, s Session, body StepU
 			State: string(state), Standing: "{}", EntryID: w.id, Created: tx.Now()}); err != nil {
 			return err
 		}
-		leaf, err := countersign.ParseLeaf(w.leaf)
-		if err != nil {
-			return err
-		}
-		return a.tell(tx, leaf, s.Person.ID)
+		return a.tell(tx, w.entry, s.Person.ID)
 	})
 	if err != nil {
 		return nil, fault(err)

@@ -65,11 +65,7 @@ func (a *Authority) Freeze(ctx context.Context, s Session, body FreezeBody) (sto
 		if err != nil {
 			return err
 		}
-		leaf, err := countersign.ParseLeaf(w.leaf)
-		if err != nil {
-			return err
-		}
-		if err := a.tell(tx, leaf, row.ID); err != nil {
+		if err := a.tell(tx, w.entry, row.ID); err != nil {
 			return err
 		}
 		return tx.FactsChanged()

@@ -60,7 +60,8 @@ type dweller struct {
 	key     *softkey.Key
 	secret  string // of the code generator, base32
 	session authority.Session
-	last    string // code that was used last
+	since   time.Time // of the session
+	last    string    // code that was used last
 }
 
 // clock is a clock that the test moves: the wall's hand alone, or both hands.
@@ -322,6 +323,7 @@ func (d *dweller) trySignIn() error {
 		return err
 	}
 	d.session, err = h.a.AuthenticateSession(h.ctx, in.Token)
+	d.since = h.clock.Now()
 	return err
 }
 

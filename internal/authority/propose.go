@@ -371,11 +371,7 @@ func (a *Authority) removeFactor(tx *store.Tx, f store.Authenticator, actor stri
 	if err != nil {
 		return err
 	}
-	leaf, err := countersign.ParseLeaf(w.leaf)
-	if err != nil {
-		return err
-	}
-	return a.tell(tx, leaf, f.Person)
+	return a.tell(tx, w.entry, f.Person)
 }
 
 func extendUntil(d *countersign.Document, now time.Time) (time.Time, error) {

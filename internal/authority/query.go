@@ -94,6 +94,9 @@ func (a *Authority) Receipt(ctx context.Context, c Caller, id string) ([]byte, e
 	if err != nil {
 		return nil, fault(err)
 	}
+	if st := f.state.Status; st == countersign.StatusPending || st == countersign.StatusUnsatisfiable {
+		return nil, countersign.NewProblem(countersign.CodeState, "the request is %s: nothing has been decided, so there is nothing to prove", st)
+	}
 	head, err := a.book.last()
 	if err != nil {
 		return nil, fault(err)

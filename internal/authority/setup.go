@@ -225,6 +225,7 @@ func (a *Authority) RevokeKey(ctx context.Context, s Session, id string) error {
 		}
 		return tx.FactsChanged()
 	})
+	a.keyRows.Delete(id)
 	return fault(err)
 }
 

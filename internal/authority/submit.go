@@ -60,6 +60,7 @@ type submission struct {
 	at      *settingsAt
 	matter  *matter
 	weighed *weighing
+	subText []byte // the submission's canonical bytes
 
 	// of the write, set anew whenever it runs
 	caseFile
@@ -78,8 +79,18 @@ func (s *submission) prepare(tx *store.Tx, body countersign.RequestBody) (err er
 		return err
 	}
 	s.matter = &matter{doc: s.in.doc, sub: s.in.sub, source: s.key.Source, ahead: true}
-	s.weighed, err = s.a.weigh(tx, s.matter, policy.StageSubmit)
-	return err
+	if s.weighed, err = s.a.weigh(tx, s.matter, policy.StageSubmit); err != nil {
+		return err
+	}
+	if s.subText, err = countersign.Canonical(s.in.sub); err != nil {
+		return err
+	}
+	return s.weighed.ready(s.matter, s.texts())
+}
+
+// texts are the openings of a submission beside what it was weighed to.
+func (s *submission) texts() map[string][]byte {
+	return map[string][]byte{countersign.OpeningDocument: s.in.canonical, countersign.OpeningSubmission: s.subText}
 }
 
 // allows refuses parts of a submission that the key has no scope for.
@@ -233,12 +244,13 @@ func (s *submission) open(tx *store.Tx, w *weighing, follows string, attempt int
 	if err != nil {
 		return err
 	}
-	subText, err := countersign.Canonical(s.in.sub)
-	if err != nil {
-		return err
+	if w.sealed == nil { // weighed anew inside the transaction
+		if err := w.ready(s.matter, s.texts()); err != nil {
+			return err
+		}
 	}
 	row := &store.Approval{ID: id, Source: s.key.Source, Kind: s.in.doc.Kind, Object: s.in.doc.ID, Revision: s.in.doc.Revision, Attempt: attempt,
-		Digest: s.in.digest, Document: s.in.canonical, Submission: string(subText), KeyID: s.key.ID, Vendor: s.matter.vendor,
+		Digest: s.in.digest, Document: s.in.canonical, Submission: string(s.subText), KeyID: s.key.ID, Vendor: s.matter.vendor,
 		Requester: s.matter.requester, Nominated: s.matter.nominated, Category: s.in.doc.Category, Created: tx.Now()}
 	s.amounts(row, w)
 	if err := s.a.writeNew(tx, &s.caseFile, row, state, w, newCase{matter: s.matter, actor: s.key.ID, founding: s.at.founding}); err != nil {
@@ -296,22 +308,20 @@ type newCase struct {
 
 // writeNew writes a new request with its entry and its event.
 func (a *Authority) writeNew(tx *store.Tx, c *caseFile, row *store.Approval, state approval.State, w *weighing, n newCase) error {
-	requirement, err := countersign.Canonical(state.Requirement)
-	if err != nil {
-		return err
+	if w.sealed == nil {
+		if err := w.ready(n.matter, map[string][]byte{countersign.OpeningDocument: row.Document, countersign.OpeningSubmission: []byte(row.Submission)}); err != nil {
+			return err
+		}
 	}
-	weighed, err := w.record(n.matter)
-	if err != nil {
-		return err
+	if !state.RequirementDigest.Equal(countersign.SumBytes(w.requirement)) {
+		return fmt.Errorf("request %s: the requirement that is logged is not the one that it was opened with", row.ID)
 	}
 	facts := map[string]string{"outcome": string(state.Requirement.Outcome), "status": string(state.Status),
 		"policy_digest": string(state.PolicyDigest), "requirement_digest": string(state.RequirementDigest)}
 	if n.founding {
 		facts["founding"] = "true"
 	}
-	e, err := appendEntry(tx, entry{typ: countersign.EntryRequestSubmitted, subject: row.ID, actor: n.actor, facts: facts, openings: map[string][]byte{
-		countersign.OpeningDocument: row.Document, countersign.OpeningSubmission: []byte(row.Submission),
-		countersign.OpeningRequirement: requirement, countersign.OpeningWeighing: weighed}})
+	e, err := appendEntry(tx, entry{typ: countersign.EntryRequestSubmitted, subject: row.ID, actor: n.actor, facts: facts, sealed: *w.sealed})
 	if err != nil {
 		return err
 	}

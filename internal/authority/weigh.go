@@ -2,9 +2,11 @@ package authority
 
 import (
 	"encoding/json"
+	"maps"
 	"slices"
 
 	"github.com/countersign/countersign"
+	"github.com/countersign/countersign/internal/audit"
 	"github.com/countersign/countersign/internal/policy"
 	"github.com/countersign/countersign/internal/signal"
 	"github.com/countersign/countersign/internal/store"
@@ -16,6 +18,30 @@ type weighing struct {
 	version *policy.Version
 	result  policy.Result
 	gen     int64 // generation of the facts that were read
+
+	// What goes into the log, where it was made ready before the transaction: sealed
+	// holds the openings "requirement" and "weighing", over the requirement that
+	// result names.
+	requirement []byte
+	sealed      *audit.Sealed
+}
+
+// ready makes ready what the weighing leaves in the log, so that the writing
+// transaction need not. It belongs to this result only.
+func (w *weighing) ready(m *matter, more map[string][]byte) error {
+	var err error
+	if w.requirement, err = countersign.Canonical(w.result.Requirement); err != nil {
+		return err
+	}
+	weighed, err := w.record(m)
+	if err != nil {
+		return err
+	}
+	values := map[string][]byte{countersign.OpeningRequirement: w.requirement, countersign.OpeningWeighing: weighed}
+	maps.Copy(values, more)
+	s, err := audit.Seal(values)
+	w.sealed = &s
+	return err
 }
 
 // policyNow returns the version in force.
@@ -83,6 +109,7 @@ func (a *Authority) renew(tx *store.Tx, m *matter, w *weighing, stage policy.Sta
 		return w, nil
 	}
 	again := *w
+	again.sealed = nil
 	again.result = w.version.Evaluate(&m.facts, stage)
 	return &again, nil
 }

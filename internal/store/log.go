@@ -66,6 +66,12 @@ func (tx *Tx) ReopenLog(oldOrigin, newOrigin string) error {
 // commitments. It stands or falls with the transaction. The leaf's commitments have
 // been made by the caller, and its time is the transaction's.
 func (tx *Tx) AppendEntry(leaf countersign.Leaf, openings map[string]countersign.Opening) error {
+	return tx.AppendLeaf(leaf, leaf.Bytes(), openings)
+}
+
+// AppendLeaf is [Tx.AppendEntry] with the leaf's bytes, for callers that have encoded
+// it already.
+func (tx *Tx) AppendLeaf(leaf countersign.Leaf, data []byte, openings map[string]countersign.Opening) error {
 	if leaf.Org != tx.org {
 		return tx.fail(fmt.Errorf("entry %s is of organisation %q, the transaction of %q", leaf.ID, leaf.Org, tx.org))
 	}
@@ -77,7 +83,6 @@ func (tx *Tx) AppendEntry(leaf countersign.Leaf, openings map[string]countersign
 			return tx.fail(fmt.Errorf("entry %s: opening %q has no commitment", leaf.ID, name))
 		}
 	}
-	data := leaf.Bytes()
 	if len(data) > MaxLeaf {
 		return tx.fail(fmt.Errorf("entry %s: the leaf has %d bytes, at most %d are allowed", leaf.ID, len(data), MaxLeaf))
 	}
