@@ -54,8 +54,8 @@ func (i *Info) Person(login string) *PersonInfo {
 	return nil
 }
 
-// Key returns the person's software passkey.
-func (p *PersonInfo) Key() (*softkey.Key, error) { return softkey.Load(p.Passkey) }
+// SoftwareKey returns the person's software passkey.
+func (p *PersonInfo) SoftwareKey() (*softkey.Key, error) { return softkey.Load(p.Passkey) }
 
 // Write writes the file, for its owner only.
 func (i *Info) Write(path string) error {

@@ -1,0 +1,256 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	countersign "github.com/countersign/countersign"
+)
+
+// The document card: the same order everywhere, made from the canonical bytes alone,
+// so that what is read is what is digested and signed.
+
+// card reads a request's document and makes sure that it is the one its digest names.
+func card(a *countersign.Approval) (*countersign.Document, error) {
+	canonical, err := countersign.Canonicalize(a.Document)
+	if err != nil {
+		return nil, err
+	}
+	if sum := countersign.SumBytes(canonical); !sum.Equal(a.Digest) {
+		return nil, fmt.Errorf("the server shows a document with the digest %s and says that it is %s: nothing is signed", sum, a.Digest)
+	}
+	d := new(countersign.Document)
+	return d, countersign.DecodeStrict(canonical, d)
+}
+
+// printCard writes the document of a request.
+func (p *process) printCard(a *countersign.Approval) error {
+	d, err := card(a)
+	if err != nil {
+		return err
+	}
+	w := &cardWriter{p: p}
+	w.line("%s %s, revision %s", strings.ToUpper(kindInWords(d.Kind)), d.ID, d.Revision)
+	if d.Payee != nil {
+		w.line("%s", strings.Join(nonEmpty(d.Payee.Name, d.Payee.ID, d.Payee.Country, d.Payee.TaxID), "  "))
+	}
+	if d.Amount != nil {
+		w.line("%s", money(*d.Amount))
+	}
+	w.line("")
+	w.field("for", d.Subject)
+	w.requester(d.Requester)
+	if d.Payee != nil && d.Payee.Account != nil {
+		w.field("account", accountInGroups(*d.Payee.Account))
+	}
+	for _, ch := range d.Changes {
+		w.change(ch)
+	}
+	w.field("entity", strings.Join(nonEmpty(d.Entity, d.CostCentre, d.Category), ", "))
+	w.dates(d)
+	w.lines(d.Lines)
+	w.field("marked", strings.Join(d.Flags, ", "))
+	for _, r := range d.References {
+		w.field("belongs to", kindInWords(r.Kind)+" "+r.ID)
+	}
+	for _, at := range d.Attachments {
+		w.field("attached", at.Name+"  "+string(at.Digest))
+	}
+	names := []string{}
+	for name := range d.Custom {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		w.field(strings.ReplaceAll(name, "_", " "), d.Custom[name])
+	}
+	w.field("digest", string(a.Digest))
+	return nil
+}
+
+// cardWriter writes the lines of a card, with a bar on their left. Text that comes
+// from outside is never allowed to move the cursor.
+type cardWriter struct{ p *process }
+
+func (w *cardWriter) line(format string, args ...any) {
+	w.p.printf("%s\n", strings.TrimRight("| "+fmt.Sprintf(format, printable(args)...), " "))
+}
+
+const cardLabel = 11
+
+func (w *cardWriter) field(name, value string) {
+	if value == "" {
+		return
+	}
+	for i, l := range wrap(value, 78-cardLabel-2) {
+		if i > 0 {
+			name = ""
+		}
+		w.line("%s%s", pad(name, cardLabel), l)
+	}
+}
+
+func (w *cardWriter) requester(r *countersign.Party) {
+	if r == nil {
+		return
+	}
+	who := strings.Join(nonEmpty(r.Name, r.ID), ", ")
+	if r.Type == "service" {
+		who += ", which is not a person"
+	}
+	w.field("asked by", who)
+	w.field("owner", r.Owner)
+}
+
+func (w *cardWriter) change(ch countersign.Change) {
+	if strings.Contains(ch.From, "\n") || strings.Contains(ch.To, "\n") {
+		w.field("change", fmt.Sprintf("%s: %d lines", ch.Field, strings.Count(ch.To, "\n")))
+		return
+	}
+	from, to := ch.From, ch.To
+	if ch.Field == "account" {
+		from, to = inGroups(from), inGroups(to)
+	}
+	w.field("change", ch.Field)
+	w.field("  new", or(to, "(nothing)"))
+	w.field("  was", or(from, "(nothing)"))
+}
+
+func (w *cardWriter) dates(d *countersign.Document) {
+	if d.Dates == nil {
+		return
+	}
+	var all []string
+	for _, x := range [...]struct{ name, day string }{{"issued", d.Dates.Issued}, {"due", d.Dates.Due}, {"delivery", d.Dates.Delivery}, {"execution", d.Dates.Execution}} {
+		if x.day != "" {
+			all = append(all, x.name+" "+x.day)
+		}
+	}
+	w.field("dates", strings.Join(all, ", "))
+}
+
+const mostCardLines = 20
+
+func (w *cardWriter) lines(all []countersign.Line) {
+	for i, l := range all {
+		if i == mostCardLines {
+			w.field("", fmt.Sprintf("and %d more lines", len(all)-i))
+			return
+		}
+		text := strings.Join(nonEmpty(l.Quantity+" ×", or(l.Description, l.Item)), " ")
+		if l.Quantity == "" {
+			text = or(l.Description, l.Item)
+		}
+		if l.Amount != nil {
+			text += "  " + money(*l.Amount)
+		}
+		if l.Payee != nil {
+			text += "  to " + strings.Join(nonEmpty(l.Payee.Name, l.Payee.ID), " ")
+			if l.Payee.Account != nil {
+				text += "  " + accountInGroups(*l.Payee.Account)
+			}
+		}
+		w.field("line "+l.Number, text)
+	}
+}
+
+func kindInWords(kind string) string {
+	return strings.ReplaceAll(strings.TrimPrefix(kind, "countersign."), "_", " ")
+}
+
+// money groups the digits of an amount by thousands: EUR 30,000.00.
+func money(a countersign.Amount) string {
+	whole, cents, dotted := strings.Cut(a.Value, ".")
+	sign := ""
+	if strings.HasPrefix(whole, "-") {
+		sign, whole = "-", whole[1:]
+	}
+	for i := len(whole) - 3; i > 0; i -= 3 {
+		whole = whole[:i] + "," + whole[i:]
+	}
+	if dotted {
+		whole += "." + cents
+	}
+	return a.Currency + " " + sign + whole
+}
+
+// accountInGroups writes an account as people compare it: in groups of four.
+func accountInGroups(a countersign.Account) string {
+	text := inGroups(a.Value)
+	if a.Scheme != "iban" {
+		text += " (" + a.Scheme + ")"
+	}
+	return strings.Join(nonEmpty(text, a.BIC, a.Holder), "  ")
+}
+
+func inGroups(s string) string {
+	var b strings.Builder
+	for i, r := range []rune(s) {
+		if i > 0 && i%4 == 0 {
+			b.WriteByte(' ')
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}
+
+func nonEmpty(all ...string) []string {
+	return slices.DeleteFunc(all, func(s string) bool { return s == "" })
+}
+
+func or(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}
+
+func pad(s string, width int) string {
+	return s + strings.Repeat(" ", max(1, width-utf8.RuneCountInString(s)))
+}
+
+// wrap breaks a text at spaces so that no line is longer than width, but for words
+// that are.
+func wrap(s string, width int) []string {
+	var lines []string
+	line := ""
+	for _, word := range strings.Fields(s) {
+		if line != "" && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > width {
+			lines, line = append(lines, line), ""
+		}
+		if line != "" {
+			line += " "
+		}
+		line += word
+	}
+	return append(lines, line)
+}
+
+// printable replaces what could move a cursor or hide text: control characters and
+// those that reorder what is shown.
+func printable(args []any) []any {
+	out := slices.Clone(args)
+	for i, a := range out {
+		if s, ok := a.(string); ok {
+			out[i] = strings.Map(func(r rune) rune {
+				if r < ' ' || r == 0x7f || (r >= 0x80 && r < 0xa0) || (r >= 0x200b && r <= 0x200f) || (r >= 0x202a && r <= 0x202e) || (r >= 0x2066 && r <= 0x2069) || r == 0xfeff {
+					return '\uFFFD'
+				}
+				return r
+			}, s)
+		}
+	}
+	return out
+}
+
+// inMinutes writes a time of the wire for a person: to the minute, in UTC.
+func inMinutes(s string) string {
+	t, err := time.Parse(time.RFC3339, s)
+	if err != nil {
+		return s
+	}
+	return t.UTC().Format("2006-01-02 15:04 UTC")
+}

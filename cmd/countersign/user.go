@@ -1,0 +1,216 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+
+	countersign "github.com/countersign/countersign"
+	"github.com/countersign/countersign/internal/authority"
+)
+
+// userCmd holds the commands about people.
+type userCmd struct {
+	List       userListCmd       `cmd:"" help:"List people with their groups and limits."`
+	Invite     userInviteCmd     `cmd:"" help:"Invite a person to enrol."`
+	Confirm    userConfirmCmd    `cmd:"" help:"Confirm somebody's enrolment, having spoken with them; or list those that wait."`
+	Deactivate userDeactivateCmd `cmd:"" help:"Propose that a person may do nothing any more."`
+}
+
+// people reads everybody.
+func (c *connection) people(ctx context.Context) ([]authority.PersonView, error) {
+	all, after := []authority.PersonView{}, ""
+	for {
+		var page countersign.Page[authority.PersonView]
+		if err := c.call(ctx, http.MethodGet, "/v1/people?limit=200&after="+url.QueryEscape(after), nil, &page); err != nil {
+			return nil, err
+		}
+		all = append(all, page.Items...)
+		if after = page.Next; after == "" {
+			return all, nil
+		}
+	}
+}
+
+// person finds one person by id, e-mail address or an identifier of any system.
+func (c *connection) person(ctx context.Context, name string) (*authority.PersonView, error) {
+	all, err := c.people(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var found []*authority.PersonView
+	for i := range all {
+		hit := all[i].ID == name || strings.EqualFold(all[i].Email, name)
+		for _, id := range all[i].Identities {
+			hit = hit || id.Subject == name
+		}
+		if hit {
+			found = append(found, &all[i])
+		}
+	}
+	switch len(found) {
+	case 1:
+		return found[0], nil
+	case 0:
+		return nil, withHint(fmt.Errorf("nobody on record is called %q", name), "countersign user list shows who is; countersign import people brings people in")
+	}
+	return nil, withHint(fmt.Errorf("%d people are called %q", len(found), name), "name the person by id: per_…")
+}
+
+type userListCmd struct {
+	serverFlags
+	JSON bool `name:"json" help:"Write JSON."`
+}
+
+func (c *userListCmd) Run(ctx context.Context, p *process) error {
+	conn, err := c.asPerson(p)
+	if err != nil {
+		return err
+	}
+	all, err := conn.people(ctx)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return p.json(all)
+	}
+	for _, v := range all {
+		p.printf("%s  %-22s %s\n", v.ID, printableText(v.Name), printableText(strings.Join(standing(v), "  ")))
+	}
+	return nil
+}
+
+func standing(v authority.PersonView) []string {
+	var out []string
+	if !v.Active {
+		out = append(out, "not active")
+	}
+	if v.Privileged {
+		out = append(out, "privileged")
+	}
+	out = append(out, nonEmpty(strings.Join(v.Groups, ","))...)
+	for _, l := range v.Limits {
+		text := "up to " + money(l.Amount)
+		if l.Kind != "" {
+			text += " for " + kindInWords(l.Kind)
+		}
+		out = append(out, text)
+	}
+	return out
+}
+
+type userInviteCmd struct {
+	serverFlags
+	Person string `arg:"" help:"Login name, e-mail address or per_… of a person on record."`
+	JSON   bool   `name:"json" help:"Write JSON."`
+}
+
+func (c *userInviteCmd) Run(ctx context.Context, p *process) error {
+	conn, err := c.asPerson(p)
+	if err != nil {
+		return err
+	}
+	who, err := conn.person(ctx, c.Person)
+	if err != nil {
+		return err
+	}
+	var inv authority.Invited
+	if err := conn.call(ctx, http.MethodPost, "/v1/invitations", map[string]string{"person": who.ID}, &inv); err != nil {
+		return err
+	}
+	if c.JSON {
+		return p.json(inv)
+	}
+	p.printf("%s\n", inv.URL)
+	fmt.Fprintf(p.err, "for %s, once, until %s; send it in a way that only they read\n", who.Name, inMinutes(inv.ExpiresAt))
+	return nil
+}
+
+type userConfirmCmd struct {
+	serverFlags
+	factorFlags
+	Authenticator string `arg:"" optional:"" help:"The authenticator: fac_… Without it, those that wait are listed."`
+	JSON          bool   `name:"json" help:"Write JSON."`
+}
+
+func (c *userConfirmCmd) Run(ctx context.Context, p *process) error {
+	conn, err := c.asPerson(p)
+	if err != nil {
+		return err
+	}
+	if c.Authenticator == "" {
+		return c.list(ctx, p, conn)
+	}
+	body, err := c.stepUp(ctx, conn, p.asker(), "confirm:"+c.Authenticator)
+	if err != nil {
+		return err
+	}
+	if err := conn.call(ctx, http.MethodPost, "/v1/authenticators/"+url.PathEscape(c.Authenticator)+"/confirm", stepUp{body}, nil); err != nil {
+		return err
+	}
+	p.printf("%s is confirmed\n", c.Authenticator)
+	return nil
+}
+
+func (c *userConfirmCmd) list(ctx context.Context, p *process, conn *connection) error {
+	var waiting authority.Unconfirmed
+	if err := conn.call(ctx, http.MethodGet, "/v1/confirmations", nil, &waiting); err != nil {
+		return err
+	}
+	if c.JSON {
+		return p.json(waiting.Items)
+	}
+	if len(waiting.Items) == 0 {
+		fmt.Fprintln(p.err, "no enrolment waits for a confirmation")
+	}
+	for _, w := range waiting.Items {
+		p.printf("%s  %s  %s\n", w.ID, w.Type, printableText(w.PersonName))
+	}
+	return nil
+}
+
+type userDeactivateCmd struct {
+	serverFlags
+	Person string `arg:"" help:"Login name, e-mail address or per_…"`
+	Reason string `required:"" placeholder:"TEXT" help:"Why."`
+	JSON   bool   `name:"json" help:"Write JSON."`
+}
+
+func (c *userDeactivateCmd) Run(ctx context.Context, p *process) error {
+	conn, err := c.asPerson(p)
+	if err != nil {
+		return err
+	}
+	who, err := conn.person(ctx, c.Person)
+	if err != nil {
+		return err
+	}
+	if !who.Active {
+		return errors.New(who.Name + " is not active already")
+	}
+	return conn.propose(ctx, p, c.JSON, authority.Proposal{Kind: countersign.KindPeopleChange, ID: who.ID, Subject: c.Reason,
+		Changes: []countersign.Change{{Field: "active", From: "true", To: "false"}}})
+}
+
+// propose opens the request for a change to Countersign itself and says what it needs.
+func (c *connection) propose(ctx context.Context, p *process, asJSON bool, proposal authority.Proposal) error {
+	var a countersign.Approval
+	err := c.call(ctx, http.MethodPost, "/v1/proposals", proposal, &a)
+	var problem *countersign.Problem
+	if errors.As(err, &problem) {
+		p.printProblem(problem)
+	}
+	if err != nil {
+		return err
+	}
+	if err := p.showApproval(&a, asJSON); err != nil {
+		return err
+	}
+	if a.Status == countersign.StatusPending {
+		fmt.Fprintf(p.err, "hint: somebody else runs countersign request approve %s\n", a.ID)
+	}
+	return nil
+}
