@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 )
 
@@ -34,7 +35,8 @@ type Tx struct {
 
 	log     *groupLog // where entries get their index at once; nil where a sequencer does it
 	entries []EntryRef
-	jobs    int // outbox rows written
+	jobs    int  // outbox rows written
+	wrote   bool // a statement that may change something was run
 }
 
 // session is one engine's connection inside a transaction.
@@ -65,6 +67,7 @@ func (tx *Tx) Exec(text string, args ...any) (int64, error) {
 	if tx.readOnly {
 		return 0, tx.fail(fmt.Errorf("%w: the transaction only reads", ErrRefused))
 	}
+	tx.wrote = true
 	n, err := tx.s.exec(text, tx.args)
 	if err != nil {
 		return 0, tx.fail(fmt.Errorf("%w [%s]", classify(err), abbreviate(text)))
@@ -122,6 +125,7 @@ func (a Across) Query(text string, args ...any) *Rows {
 func (a Across) Row(text string, args ...any) Row { return Row{a.Query(text, args...)} }
 
 func (tx *Tx) rows(text string) *Rows {
+	tx.wrote = tx.wrote || !strings.HasPrefix(text, "SELECT") // RETURNING goes this way too
 	c, err := tx.s.query(text, tx.args)
 	if err != nil {
 		return &Rows{tx: tx, err: tx.fail(fmt.Errorf("%w [%s]", classify(err), abbreviate(text)))}

@@ -122,32 +122,56 @@ func (w *liteWriter) loop() {
 }
 
 // group runs the functions that wait, commits them, and answers them.
+//
+// It is confident first: functions run without a savepoint each, which saves a part of
+// every commit. Should one fail after it has written something, everything is rolled
+// back and the group runs again, each function under its own savepoint, so that only
+// the one that failed is lost.
 func (w *liteWriter) group(first *job) {
 	w.batch = w.batch[:0]
-	if err := w.begin(); err != nil {
-		w.take(first)
-		w.abort(err)
-		return
+	// Only those who wait already: a group that took in whoever comes while it runs would
+	// make its first callers wait for its last, and leave the rest of the machine idle
+	// meanwhile.
+	waiting := len(w.queue)
+	for j := first; j != nil; j = w.next(&waiting) {
+		w.take(j)
 	}
-	for j := first; j != nil; j = w.next() {
-		if !w.take(j) {
-			continue
-		}
-		if err := w.run(j); err != nil {
-			w.abort(err)
-			return
+	err := w.runAll(false)
+	if errors.Is(err, errAgain) {
+		clear(w.logs)
+		if _, err = w.conn.exec("ROLLBACK", nil); err == nil {
+			err = w.runAll(true)
 		}
 	}
-	if err := w.commit(); err != nil {
+	if err == nil {
+		err = w.commit()
+	}
+	if err != nil {
 		w.abort(err)
 		return
 	}
 	w.answer()
 }
 
+// errAgain says that a function failed after it had written something.
+var errAgain = errors.New("the group must run again, each function under its own savepoint")
+
+// runAll begins a transaction and runs the group's functions in it.
+func (w *liteWriter) runAll(savepoints bool) error {
+	if err := w.begin(); err != nil {
+		return err
+	}
+	for _, j := range w.batch {
+		if err := w.run(j, savepoints); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // next is the next function that waits, or nil when none does or the group is full.
-func (w *liteWriter) next() *job {
-	if len(w.batch) >= maxBatch {
+func (w *liteWriter) next(waiting *int) *job {
+	if *waiting--; *waiting < 0 || len(w.batch) >= maxBatch {
 		return nil
 	}
 	select {
@@ -180,16 +204,27 @@ func (w *liteWriter) begin() error {
 	return classify(err)
 }
 
-// run runs one function under a savepoint. Its own error is kept for its caller; an
-// error that is returned ends the whole group.
-func (w *liteWriter) run(j *job) error {
-	if _, err := w.conn.exec("SAVEPOINT job", nil); err != nil {
-		return classify(err)
+// run runs one function, under a savepoint or without. Its own error is kept for its
+// caller; an error that is returned ends the whole group.
+func (w *liteWriter) run(j *job, savepoint bool) error {
+	if savepoint {
+		if _, err := w.conn.exec("SAVEPOINT job", nil); err != nil {
+			return classify(err)
+		}
 	}
 	log := &groupLog{writer: w, org: j.org}
 	tx := &Tx{engine: w.engine, org: j.org, now: w.engine.Now(), s: w.conn, log: log}
 	j.err = call(tx, j.fn)
 	j.refs, j.jobs = tx.entries, tx.jobs
+	if !savepoint {
+		switch {
+		case errors.Is(tx.failed, ErrFull):
+			return tx.failed
+		case j.err != nil && tx.wrote:
+			return errAgain
+		}
+		return nil
+	}
 	if j.err == nil {
 		_, err := w.conn.exec("RELEASE job", nil)
 		return classify(err)
