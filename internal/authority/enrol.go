@@ -84,6 +84,11 @@ func (a *Authority) RedeemInvitation(ctx context.Context, token string) (*Signed
 		if err != nil {
 			return err
 		}
+		if late, err := overtaken(tx, inv); err != nil {
+			return err
+		} else if late {
+			return bad
+		}
 		if err := tx.UseInvitation(hash); err != nil {
 			return bad
 		}
