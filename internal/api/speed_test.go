@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"path/filepath"
@@ -19,6 +20,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign"
+	"github.com/countersign/countersign/internal/api"
 	"github.com/countersign/countersign/internal/store"
 	"github.com/countersign/countersign/internal/testkit"
 
@@ -31,7 +33,9 @@ const speedVendors = 2000
 func speedServer(b *testing.B) (*testkit.Server, string) {
 	b.Helper()
 	path := filepath.Join(b.TempDir(), "countersign.db")
-	s := testkit.Start(b, store.Config{Driver: store.SQLite, Path: path}, testkit.Options{Unchecked: true})
+	s := testkit.Start(b, store.Config{Driver: store.SQLite, Path: path}, testkit.Options{Unchecked: true,
+		// The test server keeps what is logged; here it is written and forgotten.
+		API: func(c *api.Config) { c.Log = slog.New(slog.NewJSONHandler(io.Discard, nil)) }})
 	debug.SetGCPercent(400) // as serve does
 	f := countersign.FactsBody{}
 	for v := range speedVendors {
