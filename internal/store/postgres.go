@@ -43,6 +43,19 @@ type pgBackend struct {
 }
 
 func openPostgres(ctx context.Context, e *engine, cfg Config, s schema) (*pgBackend, error) {
+	b, err := connectPostgres(ctx, e, cfg)
+	if err != nil {
+		return nil, err
+	}
+	if err := migratePostgres(ctx, b.db, s); err != nil {
+		b.db.Close()
+		return nil, err
+	}
+	return b, nil
+}
+
+// connectPostgres opens the connections, and changes nothing.
+func connectPostgres(ctx context.Context, e *engine, cfg Config) (*pgBackend, error) {
 	parsed, err := pgx.ParseConfig(cfg.DSN)
 	if err != nil {
 		return nil, fmt.Errorf("the connection string of the database: %w", err)
@@ -54,10 +67,7 @@ func openPostgres(ctx context.Context, e *engine, cfg Config, s schema) (*pgBack
 	}
 	db.SetMaxOpenConns(n)
 	db.SetMaxIdleConns(n)
-	if err = checkDurable(ctx, db); err == nil {
-		err = migratePostgres(ctx, db, s)
-	}
-	if err != nil {
+	if err := checkDurable(ctx, db); err != nil {
 		db.Close()
 		return nil, err
 	}

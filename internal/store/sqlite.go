@@ -29,8 +29,9 @@ var pragmas = []pragma{
 	{"busy_timeout", "10000", "10000"},
 	{"foreign_keys", "ON", "1"},
 	{"trusted_schema", "OFF", "0"},
-	{"cache_size", "-32768", "-32768"}, // KiB
-	{"temp_store", "MEMORY", "2"},      // what savepoints need to go back is kept in memory, not in a file
+	{"cache_size", "-32768", "-32768"},     // KiB
+	{"wal_autocheckpoint", "4000", "4000"}, // pages: copied to the database file less often
+	{"temp_store", "MEMORY", "2"},          // what savepoints need to go back is kept in memory, not in a file
 }
 
 const (
@@ -369,12 +370,17 @@ func (b *liteBackend) read(ctx context.Context, w work) error {
 }
 
 func (b *liteBackend) close() error {
-	err := b.writer.stop()
+	var err error
+	if b.writer != nil { // nil where the database is only read
+		err = b.writer.stop()
+	}
 	if e := b.closeReaders(); err == nil {
 		err = e
 	}
-	if e := b.lock.release(); err == nil {
-		err = e
+	if b.lock != nil {
+		if e := b.lock.release(); err == nil {
+			err = e
+		}
 	}
 	return err
 }
@@ -383,7 +389,7 @@ func (b *liteBackend) close() error {
 // for one then gets nil.
 func (b *liteBackend) closeReaders() (err error) {
 	n := len(b.readers)
-	if b.writer != nil { // opened whole, so all of them come back
+	if b.writer != nil || b.lock == nil { // opened whole, so all of them come back
 		n = b.count
 	}
 	for range n {

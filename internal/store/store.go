@@ -60,6 +60,8 @@ type engine struct {
 	tiles   tileCache
 	changed [topics]broadcast
 	closed  atomic.Bool
+	// readOnly refuses every write: another process may be the one that writes.
+	readOnly bool
 	stats   counters
 }
 
@@ -93,7 +95,7 @@ type Committed struct {
 // held until [DB.Close]: a second process gets [ErrInUse].
 func Open(ctx context.Context, cfg Config) (*DB, error) { return open(ctx, cfg, mainSchema) }
 
-func open(ctx context.Context, cfg Config, s schema) (*DB, error) {
+func newEngine(cfg Config) *engine {
 	e := &engine{driver: cfg.Driver, clock: cfg.Clock}
 	if e.clock == nil {
 		e.clock = time.Now
@@ -101,6 +103,11 @@ func open(ctx context.Context, cfg Config, s schema) (*DB, error) {
 	for i := range e.changed {
 		e.changed[i].ch = make(chan struct{})
 	}
+	return e
+}
+
+func open(ctx context.Context, cfg Config, s schema) (*DB, error) {
+	e := newEngine(cfg)
 	var err error
 	switch cfg.Driver {
 	case SQLite:
@@ -150,6 +157,9 @@ func (db *DB) writeLoose(ctx context.Context, fn func(*Tx) error) error {
 func (db *DB) writeWork(ctx context.Context, w work) (Committed, error) {
 	if db.closed.Load() {
 		return Committed{}, ErrClosed
+	}
+	if db.readOnly {
+		return Committed{}, fmt.Errorf("%w: the database is open for reading only", ErrRefused)
 	}
 	if err := ctx.Err(); err != nil {
 		return Committed{}, err
