@@ -2,6 +2,7 @@ package authority
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -209,9 +210,9 @@ func (a *Authority) Reweigh(ctx context.Context, id, why string) error {
 			return err
 		}
 		in := approval.Weighing{Requirement: c.state.Requirement, PolicyDigest: c.state.PolicyDigest, Why: why, Now: tx.Now()}
+		var w *weighing
 		if !countersign.InternalKind(row.Kind) {
-			w, err := a.weigh(tx, m, policy.StageSubmit)
-			if err != nil {
+			if w, err = a.weigh(tx, m, policy.StageSubmit); err != nil {
 				return err
 			}
 			in.Requirement, in.PolicyDigest = w.result.Requirement, countersign.Digest(w.stored.Digest)
@@ -228,26 +229,33 @@ func (a *Authority) Reweigh(ctx context.Context, id, why string) error {
 		if err != nil || next.Version == c.state.Version {
 			return err
 		}
-		return a.reweighed(tx, c, next, m, entry{typ: countersign.EntryRequestReweighed, actor: actorSystem})
+		return a.reweighed(tx, c, next, newWeighing{m, w}, entry{typ: countersign.EntryRequestReweighed, actor: actorSystem})
 	})
 	return err
 }
 
+// newWeighing is a matter with its new weighing; none for a change to Countersign
+// itself, which no policy weighs.
+type newWeighing struct {
+	matter *matter
+	*weighing
+}
+
+// text is what the log keeps of it.
+func (n newWeighing) text(c *caseFile) ([]byte, error) {
+	if n.weighing != nil {
+		return n.record(n.matter)
+	}
+	return json.Marshal(c.weighed)
+}
+
 // reweighed stores a request that was weighed again, with what it was weighed on.
-func (a *Authority) reweighed(tx *store.Tx, c *caseFile, next approval.State, m *matter, e entry) error {
+func (a *Authority) reweighed(tx *store.Tx, c *caseFile, next approval.State, n newWeighing, e entry) error {
 	requirement, err := countersign.Canonical(next.Requirement)
 	if err != nil {
 		return err
 	}
-	at, err := a.current(tx)
-	if err != nil {
-		return err
-	}
-	stored, v, err := a.policyNow(tx, at)
-	if err != nil {
-		return err
-	}
-	weighed, err := (&weighing{stored: stored, version: v, result: v.Evaluate(&m.facts, policy.StageRelease), gen: at.gen}).record(m)
+	weighed, err := n.text(c)
 	if err != nil {
 		return err
 	}
@@ -255,8 +263,8 @@ func (a *Authority) reweighed(tx *store.Tx, c *caseFile, next approval.State, m 
 		"requirement_digest": string(next.RequirementDigest), "why": "reweighed"}
 	e.openings = map[string][]byte{countersign.OpeningRequirement: requirement, countersign.OpeningWeighing: weighed}
 	c.row.PolicyDigest = string(next.PolicyDigest)
-	if stored.Digest == c.row.PolicyDigest {
-		c.row.PolicyVersion = stored.Version
+	if n.weighing != nil && n.stored.Digest == c.row.PolicyDigest {
+		c.row.PolicyVersion = n.stored.Version
 	}
 	if _, err := a.advance(tx, &c.row, c.state, next, e); err != nil {
 		return err

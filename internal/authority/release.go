@@ -107,6 +107,7 @@ type releasing struct {
 	// of the transaction, set anew whenever it runs
 	caseFile
 	matter   *matter
+	weighing *weighing // of now, where the request is approved
 	standing approval.Standing
 	refused  error
 }
@@ -145,8 +146,8 @@ func (r *releasing) stand(tx *store.Tx) error {
 	if s.Status != countersign.StatusApproved {
 		return nil
 	}
-	w, err := r.a.weigh(tx, r.matter, policy.StageRelease)
-	if err != nil {
+	var err error
+	if r.weighing, err = r.a.weigh(tx, r.matter, policy.StageSubmit); err != nil {
 		return err
 	}
 	for _, al := range r.matter.facts.Alerts {
@@ -174,12 +175,37 @@ func (r *releasing) stand(tx *store.Tx) error {
 	if !slices.ContainsFunc(objections, func(o approval.Objection) bool { return o.Back }) {
 		return nil
 	}
-	r.standing.Requirement, r.standing.PolicyDigest = w.result.Requirement, countersign.Digest(w.stored.Digest)
-	if r.standing.Requirement.Outcome == countersign.OutcomeAllow {
-		// The policy has no rule for it, but people must look: the default group.
-		r.standing.Requirement = w.version.Fallback()
+	return r.tighten(tx)
+}
+
+// tighten finds what is required of a request that goes back: what the policy says
+// of the document and of everybody who signed, as things stand now. Where the policy
+// denies now, the request still waits: as long as it denies, nobody is eligible, and
+// when that passes people must have looked (ruling 27).
+func (r *releasing) tighten(tx *store.Tx) error {
+	w := r.weighing
+	need := w.result.Requirement
+	for _, d := range r.state.Decisions {
+		if !d.Stands() {
+			continue
+		}
+		of, err := r.a.weighPerson(tx, &r.caseFile, d.Person, d.ActingFor)
+		if err != nil {
+			return err
+		}
+		if of != nil && of.Outcome == countersign.OutcomeStepUp {
+			need = need.Merge(*of)
+		}
 	}
-	r.standing.Candidates, err = r.a.candidates(tx, r.row.Kind, s.Requirement.Merge(r.standing.Requirement), r.row.Nominated)
+	if need.Outcome != countersign.OutcomeStepUp {
+		// The policy has no rule for it, or only denies, but people must look: the
+		// default group.
+		need.Outcome = countersign.OutcomeAllow
+		need = need.Merge(w.version.Fallback())
+	}
+	r.standing.Requirement, r.standing.PolicyDigest = need, countersign.Digest(w.stored.Digest)
+	var err error
+	r.standing.Candidates, err = r.a.candidates(tx, r.row.Kind, r.state.Requirement.Merge(need), r.row.Nominated)
 	return err
 }
 
@@ -315,7 +341,7 @@ func (r *releasing) sendBack(tx *store.Tx, next approval.State) error {
 		_, err := r.a.advance(tx, &r.row, r.state, next, e)
 		return err
 	}
-	return r.a.reweighed(tx, &r.caseFile, next, r.matter, e)
+	return r.a.reweighed(tx, &r.caseFile, next, newWeighing{r.matter, r.weighing}, e)
 }
 
 // ConfirmRelease records that the caller executed what was released.

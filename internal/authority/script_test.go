@@ -323,6 +323,9 @@ func (s *script) id(label string) string {
 	if id, ok := s.ids[label]; ok {
 		return id
 	}
+	if d, ok := s.h.who[label]; ok {
+		return d.id
+	}
 	return label
 }
 
@@ -641,9 +644,6 @@ func (s *script) freeze(a args) error {
 func (s *script) propose(a args) error {
 	label := a.word(0)
 	id := s.id(a.get("id", "policy"))
-	if d, ok := s.h.who[id]; ok {
-		id = d.id
-	}
 	var changes []countersign.Change
 	for _, c := range a.many {
 		field, to, _ := strings.Cut(c, ":")
@@ -662,7 +662,7 @@ func (s *script) propose(a args) error {
 		}
 		changes = append(changes, countersign.Change{Field: "policy", To: strings.Replace(text, from, to, 1)})
 	}
-	out, err := s.signedIn(a.get("by", "")).propose(a.get("kind", ""), id, changes...)
+	out, err := s.signedIn(a.get("by", "")).propose("countersign."+a.get("kind", ""), id, changes...)
 	if err != nil {
 		return err
 	}
