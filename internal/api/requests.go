@@ -50,6 +50,9 @@ func approval(status int, a *countersign.Approval) answer {
 	out := *a
 	receipt := out.Receipt
 	out.Receipt = nil
+	if len(out.Document) == 0 { // erased
+		out.Document = nil
+	}
 	ans := answer{status: status, body: &out, receipt: receipt, subject: a.ID}
 	if out.HandOverURL != "" { // shown once
 		kept := out
@@ -98,6 +101,11 @@ func listRequests(c *call) (answer, error) {
 		return answer{}, countersign.Invalid(countersign.FieldError{Pointer: "?after", Detail: "want the next of the page before"})
 	}
 	page, err := c.org.List(c.ctx(), c.caller, q)
+	for i := range page.Items {
+		if len(page.Items[i].Document) == 0 { // erased
+			page.Items[i].Document = nil
+		}
+	}
 	return answer{body: page}, err
 }
 
