@@ -29,6 +29,14 @@ const (
 // the file of that name.
 type cli struct {
 	Serve   serveCmd   `cmd:"" help:"Run the server."`
+	Demo    demoCmd    `cmd:"" help:"Run a sample company with a year behind it, to try everything on."`
+	Request requestCmd `cmd:"" help:"Submit, show, decide and release requests, on the running server."`
+	SignIn  signInCmd  `cmd:"" help:"Sign in at a server."`
+	SignOut signOutCmd `cmd:"" help:"Sign out."`
+	Whoami  whoamiCmd  `cmd:"" help:"Say who is signed in."`
+	User    userCmd    `cmd:"" help:"Enrol; and list, invite, confirm and deactivate people."`
+	Key     keyCmd     `cmd:"" help:"Make, list and end API keys."`
+	Import  importCmd  `cmd:"" help:"Bring in vendors, people, purchases and rates from CSV files."`
 	Policy  policyCmd  `cmd:"" help:"Check, test, explain and try policies."`
 	Audit   auditCmd   `cmd:"" help:"Verify what the log proves."`
 	Config  configCmd  `cmd:"" help:"Check the configuration of serve, or print a documented example."`

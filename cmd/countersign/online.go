@@ -68,10 +68,10 @@ func (f serverFlags) connect(p *process) (*connection, error) {
 	if address == "" {
 		address = defaultServer
 	}
-	return connect(address)
+	return dial(address)
 }
 
-func connect(address string) (*connection, error) {
+func dial(address string) (*connection, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.User != nil {
 		return nil, usage("server %q: want an address as https://approvals.example.com", address)

@@ -21,6 +21,7 @@ type policyCmd struct {
 	Explain policyExplainCmd `cmd:"" help:"Show every rule for one set of facts: its condition, the value of every part, and why it counted or not."`
 	Schema  policySchemaCmd  `cmd:"" help:"Print the JSON Schema of the policy file, for editors."`
 	Try     tryCmd           `cmd:"" help:"Say what a policy would have done to your own purchases."`
+	Publish policyPublishCmd `cmd:"" help:"Propose a policy on the running server; a second person decides."`
 }
 
 // policyOptions are facts about the installation that a policy depends on.

@@ -73,7 +73,7 @@ func (f factorFlags) prove(ctx context.Context, conn *connection, ask *asker, o 
 		if o.has("passkey") {
 			return proof{}, withHint(errors.New("this needs your passkey, which works in a browser only: a code is not enough"), "open the request's page in your browser")
 		}
-		return proof{}, withHint(errors.New("you have nothing enrolled that would be enough"), "countersign enrol adds an authenticator app")
+		return proof{}, withHint(errors.New("you have nothing enrolled that would be enough"), "countersign user enrol --again adds an authenticator app")
 	}
 	password, err := ask.secret("Password")
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 
 // userCmd holds the commands about people.
 type userCmd struct {
+	Enrol      enrolCmd          `cmd:"" help:"Enrol an authenticator app and a password, by an invitation or beside what you have."`
 	List       userListCmd       `cmd:"" help:"List people with their groups and limits."`
 	Invite     userInviteCmd     `cmd:"" help:"Invite a person to enrol."`
 	Confirm    userConfirmCmd    `cmd:"" help:"Confirm somebody's enrolment, having spoken with them; or list those that wait."`

@@ -92,7 +92,7 @@ func (m *caseMaker) bankChange() []Case {
 	const story = "bank-change"
 	return []Case{
 		{Name: "bank-change", Story: story, Title: "A vendor's new bank account: a fraud in progress", Outcome: countersign.OutcomeStepUp,
-			Expect:   "Two treasurers must sign with a passkey after calling the vendor on a number that was known before, and then it is held for a day. The call is what ends it: the vendor knows nothing of a new account.",
+			Expect:   "Two treasurers must sign with a passkey after calling the vendor on a number that was known before, and then it is held for a day. A call to that number ends it, or the day does: the vendor knows nothing of a new account.",
 			Document: change, Requester: payables2, Channel: "email"},
 		{Name: "payment-to-new-account", Story: story, Title: "A payment to the new account while the change waits", Outcome: countersign.OutcomeDeny,
 			Expect:   "Refused: nothing is paid to an account that is not confirmed yet.",

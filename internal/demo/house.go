@@ -40,18 +40,20 @@ type House struct {
 	Authority *authority.Authority
 	Info      Info
 
-	dir     string
+	db      *store.DB
 	closers []io.Closer
 }
 
 const (
 	seed       = 20 // of the company that visitors meet
-	infoFile   = "demo.json"
 	dataFolder = "data"
 	keysFolder = "keys"
 	guardPlace = "guard"
 	dataFile   = "countersign.db"
 )
+
+// InfoFile is the name of the file in the demo's folder that [ReadInfo] reads.
+const InfoFile = "demo.json"
 
 // Password is everybody's in the sample company. It is printed, and protects nothing.
 const Password = "plum kettle orbit fourteen"
@@ -63,13 +65,16 @@ func Build(ctx context.Context, cfg Config) (*House, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	h := &House{dir: cfg.Dir}
+	h := &House{}
 	err := h.open(ctx, cfg)
 	if err != nil {
 		return nil, errors.Join(err, h.Close())
 	}
 	return h, nil
 }
+
+// DB is the house's database.
+func (h *House) DB() *store.DB { return h.db }
 
 // Close ends the house and gives its folders free. What is committed is signed first.
 func (h *House) Close() error {
@@ -89,7 +94,7 @@ func (h *House) open(ctx context.Context, cfg Config) error {
 	if err != nil || u.Scheme != "http" || u.Hostname() != "localhost" || u.Path != "" {
 		return fmt.Errorf("the demo's address is http://localhost with a port, not %q: passkeys work on localhost without a certificate, and on no bare address", cfg.URL)
 	}
-	known, err := readInfo(filepath.Join(cfg.Dir, infoFile))
+	known, err := readInfo(filepath.Join(cfg.Dir, InfoFile))
 	fresh := errors.Is(err, os.ErrNotExist)
 	switch {
 	case err != nil && !fresh:
@@ -109,7 +114,7 @@ func (h *House) open(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
-	h.closers = append(h.closers, db)
+	h.closers, h.db = append(h.closers, db), db
 	guard, err := store.OpenFileGuard(filepath.Join(cfg.Dir, guardPlace))
 	if err != nil {
 		return err
@@ -177,7 +182,7 @@ func (h *House) found(ctx context.Context, cfg Config, db *store.DB, guard store
 	if err := h.enrolAll(ctx); err != nil {
 		return fmt.Errorf("enrol the people: %w", err)
 	}
-	return h.Info.Write(filepath.Join(cfg.Dir, infoFile))
+	return h.Info.Write(filepath.Join(cfg.Dir, InfoFile))
 }
 
 func allScopes() []string {
@@ -257,15 +262,14 @@ func (p Person) fact() countersign.PersonFact {
 	return f
 }
 
-// ListenOn are the addresses that the demo listens on for its URL: both loopbacks, and
-// nothing that others could reach.
-func ListenOn(address string) ([]string, error) {
-	host, port, err := net.SplitHostPort(address)
+// CheckListen refuses an address that the demo cannot be reached at as it must be.
+func CheckListen(address string) error {
+	host, _, err := net.SplitHostPort(address)
 	if err != nil {
-		return nil, fmt.Errorf("want a host and a port, as localhost:8080: %w", err)
+		return fmt.Errorf("want a host and a port, as localhost:8080: %w", err)
 	}
-	if host != "localhost" && host != "" {
-		return nil, fmt.Errorf("the demo is reached as localhost only, not %q: passkeys do not work on a bare address, and nobody else should reach it", host)
+	if host != "localhost" {
+		return fmt.Errorf("the demo is reached as localhost only, not %q: passkeys do not work on a bare address, and nobody else should reach it", host)
 	}
-	return []string{net.JoinHostPort("127.0.0.1", port), net.JoinHostPort("::1", port)}, nil
+	return nil
 }
