@@ -29,6 +29,7 @@ const (
 // the file of that name.
 type cli struct {
 	Serve   serveCmd   `cmd:"" help:"Run the server."`
+	Init    initCmd    `cmd:"" help:"Write a configuration and the policy, and found the organisation."`
 	Demo    demoCmd    `cmd:"" help:"Run a sample company with a year behind it, to try everything on."`
 	Request requestCmd `cmd:"" help:"Submit, show, decide and release requests, on the running server."`
 	SignIn  signInCmd  `cmd:"" help:"Sign in at a server."`
