@@ -384,8 +384,19 @@ func TestRuling30And32RotationAndRecovery(t *testing.T) {
 		t.Fatalf("%v %+v", err, r)
 	}
 	other, _ := audit.GenerateKey("elsewhere")
+	next, _ := audit.GenerateKey("elsewhere")
+	// A log that got its present name by a recovery may have rotated keys of its old one.
+	named := newWorld(t)
+	rotate(named, other.Verifier, next.Verifier)
+	rotate(named, w.key.Verifier, fresh.Verifier)
+	recoverLog(named, "elsewhere", 5, tlog.Hash{1})
+	if r, err := audit.VerifyExport(named.export(), named.exportOptions()); err != nil || len(r.NewKeys) != 2 {
+		t.Errorf("keys of the origin before a recovery: %v %+v", err, r)
+	}
 	for name, tell := range map[string]func(*world){
-		"key of another log":     func(w *world) { rotate(w, w.key.Verifier, other.Verifier) },
+		"key of another log":     func(w *world) { rotate(w, other.Verifier, next.Verifier) },
+		"two names":              func(w *world) { rotate(w, w.key.Verifier, other.Verifier); recoverLog(w, "elsewhere", 5, tlog.Hash{1}) },
+		"recovered before":       func(w *world) { recoverLog(w, "elsewhere", 5, tlog.Hash{1}); rotate(w, other.Verifier, next.Verifier) },
 		"no key":                 func(w *world) { rotate(w, w.key.Verifier, "x") },
 		"not the key in force":   func(w *world) { rotate(w, w.key.Verifier, fresh.Verifier); rotate(w, w.key.Verifier, fresh.Verifier) },
 		"another root":           func(w *world) { recoverLog(w, origin, 1, tlog.Hash{1}) },

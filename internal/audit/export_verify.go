@@ -309,6 +309,9 @@ func (x *exportVerifier) end() error {
 			return err
 		}
 	}
+	if err := x.history.end(); err != nil {
+		return err
+	}
 	x.report.Open = int64(len(x.history.open))
 	if x.opts.Earlier == nil {
 		return nil

@@ -3,6 +3,7 @@ package audit
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -20,6 +21,8 @@ type history struct {
 	policies   map[string]countersign.CaseEntry
 	enrolments map[string]countersign.CaseEntry // passkeys, by authenticator
 	continued  bool                             // the log begins with the recovery of another
+	lastKey    map[string]string                // the newest announced key, by the origin that it is named after
+	former     map[string]int64                 // origins whose keys were rotated before the log had its present one, and where
 }
 
 // openCase is a request that is pending or approved. Of an approved one only the
@@ -37,7 +40,8 @@ type caseIndex struct {
 }
 
 func newHistory(x *exportVerifier) *history {
-	return &history{x: x, open: map[string]*openCase{}, policies: map[string]countersign.CaseEntry{}, enrolments: map[string]countersign.CaseEntry{}}
+	return &history{x: x, open: map[string]*openCase{}, policies: map[string]countersign.CaseEntry{}, enrolments: map[string]countersign.CaseEntry{},
+		lastKey: map[string]string{}, former: map[string]int64{}}
 }
 
 // next takes one entry.
@@ -65,7 +69,7 @@ func (h *history) next(index int64, leaf countersign.Leaf, openings map[string]c
 			h.enrolments[leaf.Facts["authenticator"]] = e
 		}
 	case countersign.EntryKeyRotated:
-		return h.rotated(leaf)
+		return h.rotated(index, leaf)
 	case countersign.EntryLogRecovered:
 		return h.recovered(index, leaf)
 	}
@@ -241,22 +245,40 @@ func (h *history) published(e countersign.CaseEntry) error {
 	return nil
 }
 
-// rotated checks that a rotation names keys of this log. It does not make the new
-// key trusted: whoever verifies decides that.
-func (h *history) rotated(leaf countersign.Leaf) error {
+// rotated checks that a rotation names keys of this log, or of an origin that it had
+// before: then a later recovery must say so. It does not make the new key trusted:
+// whoever verifies decides that.
+func (h *history) rotated(index int64, leaf countersign.Leaf) error {
+	var origin string
 	for _, name := range []string{FactOldKey, FactNewKey} {
 		v, err := note.NewVerifier(leaf.Facts[name])
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
-		if v.Name() != h.x.report.Checkpoint.Origin {
-			return fmt.Errorf("%s is named %q, the log %q", name, v.Name(), h.x.report.Checkpoint.Origin)
+		if origin != "" && v.Name() != origin {
+			return fmt.Errorf("the old key is named %q, the new one %q", origin, v.Name())
 		}
+		origin = v.Name()
 	}
-	if n := len(h.x.report.NewKeys); n > 0 && h.x.report.NewKeys[n-1] != leaf.Facts[FactOldKey] {
+	if _, told := h.former[origin]; !told && origin != h.x.report.Checkpoint.Origin {
+		h.former[origin] = index
+	}
+	if last := h.lastKey[origin]; last != "" && last != leaf.Facts[FactOldKey] {
 		return errors.New("the old key is not the one that the rotation before made")
 	}
+	h.lastKey[origin] = leaf.Facts[FactNewKey]
 	h.x.report.NewKeys = append(h.x.report.NewKeys, leaf.Facts[FactNewKey])
+	return nil
+}
+
+// end checks what only the whole log can tell: that keys of another name were those
+// of an origin that the log had, until a recovery after them.
+func (h *history) end() error {
+	for origin, index := range h.former {
+		if !slices.ContainsFunc(h.x.report.Recoveries, func(r Recovery) bool { return r.OldOrigin == origin && r.Index > index }) {
+			return &ExportError{ExportHistory, index, fmt.Sprintf("it rotates a key of %q, the log is %q, and no recovery leads from one to the other", origin, h.x.report.Checkpoint.Origin)}
+		}
+	}
 	return nil
 }
 
