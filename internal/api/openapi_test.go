@@ -146,6 +146,9 @@ func failures(o operation) []int {
 	if o.in != nil {
 		out = append(out, 413, 415)
 	}
+	if o.id == "getRequest" || o.id == "getReceipt" { // changed from outside, or nothing to prove yet
+		out = append(out, 409)
+	}
 	if o.method != get {
 		out = append(out, 409, 410)
 	}

@@ -44,8 +44,8 @@ func (a *Authority) challenge(tx *store.Tx, s Session, request string, body coun
 	if err != nil {
 		return nil, err
 	}
-	if body.Act != countersign.ActApprove && body.Act != countersign.ActDeny {
-		return nil, countersign.Invalid(countersign.FieldError{Pointer: "/act", Detail: `want "approve" or "deny"`})
+	if body.Act != countersign.ActApprove && body.Act != countersign.ActDeny && body.Act != countersign.ActRevoke {
+		return nil, countersign.Invalid(countersign.FieldError{Pointer: "/act", Detail: `want "approve", "deny" or "revoke"`})
 	}
 	if !body.Digest.Valid() || !body.Digest.Equal(c.state.Digest) {
 		return nil, a.changed(tx, c, body.Digest)
@@ -54,9 +54,8 @@ func (a *Authority) challenge(tx *store.Tx, s Session, request string, body coun
 	if err != nil {
 		return nil, err
 	}
-	e := approval.Eligible(c.state, who, tx.Now())
-	if (body.Act == countersign.ActApprove && !e.MayApprove) || (body.Act == countersign.ActDeny && !e.MayDeny) {
-		return nil, mayNot(who.Person, e, body.Act)
+	if err := mayAct(c.state, who, body.Act, tx.Now()); err != nil {
+		return nil, err
 	}
 	at, err := a.current(tx)
 	if err != nil {
@@ -73,6 +72,24 @@ func (a *Authority) challenge(tx *store.Tx, s Session, request string, body coun
 	return a.offer(tx, s, c, ch, offered{who, body, expires.Format(countersign.TimeFormat)})
 }
 
+// mayAct refuses whoever may not do the act now, with every reason.
+func mayAct(s approval.State, who approval.Candidate, act countersign.Act, now time.Time) error {
+	if act == countersign.ActRevoke {
+		if s.Status != countersign.StatusApproved {
+			return countersign.NewProblem(countersign.CodeState, "the request is %s: only an approval that was not released can be taken back", s.Status)
+		}
+		if err := approval.MayRevoke(s, who, now); err != nil {
+			return countersign.NewProblem(countersign.CodeForbidden, "%v", err)
+		}
+		return nil
+	}
+	e := approval.Eligible(s, who, now)
+	if (act == countersign.ActApprove && !e.MayApprove) || (act == countersign.ActDeny && !e.MayDeny) {
+		return mayNot(who.Person, e, act)
+	}
+	return nil
+}
+
 // offered is what an answer to a challenge request is made from.
 type offered struct {
 	who     approval.Candidate
@@ -83,7 +100,7 @@ type offered struct {
 // offer stores the challenge and says how it can be answered.
 func (a *Authority) offer(tx *store.Tx, s Session, c *caseFile, ch authn.Challenge, o offered) (*countersign.ChallengeAnswer, error) {
 	need := required(c.state, o.who)
-	if o.body.Act == countersign.ActDeny {
+	if o.body.Act != countersign.ActApprove { // to stop must stay easy
 		need.Assurance = countersign.AssuranceSession
 	}
 	factors, err := tx.Authenticators(s.Person.ID)

@@ -297,7 +297,11 @@ func (d *deciding) write(tx *store.Tx) error {
 		}
 	}
 	id := countersign.NewID(countersign.PrefixDecision, tx.Now())
-	next, err := approval.Decide(c.state, approval.Act{Decision: id, Version: d.act.Version, Candidate: who, Statement: d.statement,
+	verb := approval.Decide
+	if d.statement.Act == countersign.ActRevoke {
+		verb = approval.Revoke
+	}
+	next, err := verb(c.state, approval.Act{Decision: id, Version: d.act.Version, Candidate: who, Statement: d.statement,
 		Unexpected: d.unexpected, Proof: proofOf(j), Now: tx.Now()})
 	if err != nil {
 		if next.Version > c.state.Version { // past its deadline: that it expired stands

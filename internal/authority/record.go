@@ -21,8 +21,10 @@ const MaxFacts = 5000
 // whole body, naming it: nothing is half known. Sending the same facts again changes
 // nothing.
 func (a *Authority) RecordFacts(ctx context.Context, key Key, body countersign.FactsBody) (*countersign.FactsAnswer, error) {
-	if err := key.need(authn.ScopeFacts); err != nil && len(body.Vendors)+len(body.Purchases)+len(body.Rates) > 0 {
-		return nil, err
+	if len(body.Vendors)+len(body.Purchases)+len(body.Rates) > 0 || len(body.People) == 0 {
+		if err := key.need(authn.ScopeFacts); err != nil {
+			return nil, err
+		}
 	}
 	if len(body.People) > 0 {
 		if err := key.need(authn.ScopeProvisioning); err != nil {
