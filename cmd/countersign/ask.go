@@ -79,7 +79,7 @@ func (a *asker) prompt(question string) {
 
 func unanswered(question string, err error) error {
 	if errors.Is(err, io.EOF) {
-		return withHint(fmt.Errorf("%s: no answer", strings.ToLower(question)), "run it on a terminal, or give the answers as lines of the input")
+		return withHint(fmt.Errorf("no answer to %q", question), "run it on a terminal, or give the answers as lines of the input")
 	}
-	return fmt.Errorf("%s: %w", strings.ToLower(question), err)
+	return fmt.Errorf("answer to %q: %w", question, err)
 }

@@ -97,14 +97,34 @@ func (c *importPeopleCmd) Run(ctx context.Context, p *process) error {
 		})
 		var facts []fact
 		for _, v := range managersFirst(all) {
-			facts = append(facts, fact{line: v.Row, person: c.fact(v)})
+			f := fact{line: v.Row, person: c.fact(v)}
+			f.person.Groups, f.note = ordinary(v.Groups)
+			facts = append(facts, f)
 		}
 		return report, sendAll(err, facts, send)
 	})
 }
 
+// ordinary leaves out the groups that change Countersign itself, which no system
+// sets: the person is brought in without them, and that is said.
+func ordinary(groups []string) (kept []string, note string) {
+	var guarded []string
+	for _, g := range groups {
+		switch g {
+		case authority.GroupAdministrators, authority.GroupControllers, authority.GroupAuditors:
+			guarded = append(guarded, g)
+		default:
+			kept = append(kept, g)
+		}
+	}
+	if len(guarded) > 0 {
+		note = "kept without " + strings.Join(guarded, " and ") + ": two administrators decide who is in there"
+	}
+	return kept, note
+}
+
 func (c *importPeopleCmd) fact(v connect.Person) *countersign.PersonFact {
-	f := &countersign.PersonFact{Subject: v.Subject, Name: v.Name, Email: v.Email, Manager: v.Manager, Groups: v.Groups, Privileged: v.Privileged}
+	f := &countersign.PersonFact{Subject: v.Subject, Name: v.Name, Email: v.Email, Manager: v.Manager, Privileged: v.Privileged}
 	switch login := map[string]string{"subject": v.Subject, "email": v.Email}[c.Login]; login {
 	case "":
 	default:
@@ -224,7 +244,8 @@ type imported struct {
 	New       int             `json:"new"`
 	Changed   int             `json:"changed"`
 	Unchanged int             `json:"unchanged"`
-	NotKept   int             `json:"not_kept"` // rows that could not be read, or that the server refused
+	NotKept   int             `json:"not_kept"`          // rows that could not be read, or that the server refused
+	InPart    int             `json:"in_part,omitempty"` // rows that were kept without something
 	Skipped   int             `json:"skipped,omitempty"`
 	SettlesAt string          `json:"settles_at,omitempty"`
 	File      *connect.Report `json:"file,omitempty"`

@@ -16,6 +16,7 @@ import (
 // beside the line.
 type fact struct {
 	line     int64
+	note     string // what of the row is left out, and why
 	vendor   *countersign.VendorFact
 	person   *countersign.PersonFact
 	purchase *countersign.PurchaseFact
@@ -121,6 +122,10 @@ func (s *sender) send(f fact) error {
 		if err := s.flush(); err != nil {
 			return err
 		}
+	}
+	if f.note != "" {
+		s.sent.InPart++
+		fmt.Fprintf(s.report, "line %d: %s\n", f.line, f.note)
 	}
 	s.batch, s.bytes = append(s.batch, f), s.bytes+f.size()
 	return nil

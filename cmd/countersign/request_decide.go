@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	countersign "github.com/countersign/countersign"
@@ -149,12 +150,14 @@ func (c *requestApproveCmd) answers(asked []countersign.Attestation, ask *asker)
 		if !ok {
 			return nil, usage("--attest %q: want it as callback='yes, on the number we had'", text)
 		}
+		if !slices.ContainsFunc(asked, func(q countersign.Attestation) bool { return q.ID == id }) {
+			return nil, usage("--attest %s: nobody asks that", id)
+		}
 		given[id] = answer
 	}
 	var out []countersign.Attestation
 	for _, q := range asked {
 		answer, ok := given[q.ID]
-		delete(given, q.ID)
 		if !ok {
 			var err error
 			if answer, err = ask.line(q.Question); err != nil {
@@ -165,9 +168,6 @@ func (c *requestApproveCmd) answers(asked []countersign.Attestation, ask *asker)
 			return nil, fmt.Errorf("%q is not answered: without it nothing is approved", q.ID)
 		}
 		out = append(out, countersign.Attestation{ID: q.ID, Question: q.Question, Answer: answer})
-	}
-	for id := range given {
-		return nil, usage("--attest %s: nobody asks that", id)
 	}
 	return out, nil
 }

@@ -24,10 +24,10 @@ func infoOf(p Person, id string) PersonInfo {
 }
 
 // enrol gives a person a software passkey, and a password with a code generator, by
-// the same invitations and ceremonies as anybody's.
-func (h *House) enrol(ctx context.Context, p *PersonInfo) error {
+// the same ceremonies as anybody's. How the second one is permitted is the caller's.
+func (h *House) enrol(ctx context.Context, p *PersonInfo, second permission) error {
 	device := softkey.New()
-	err := h.redeem(ctx, p, authn.KindPasskey, func(c *authority.Ceremony) (authority.EnrolBody, error) {
+	err := h.redeem(ctx, p, h.byInvitation, authn.KindPasskey, func(c *authority.Ceremony) (authority.EnrolBody, error) {
 		response, err := device.Register(c.Options, h.Info.URL)
 		return authority.EnrolBody{Name: "software passkey of the demo", Passkey: response}, err
 	})
@@ -37,7 +37,7 @@ func (h *House) enrol(ctx context.Context, p *PersonInfo) error {
 	if p.Passkey, err = device.Save(); err != nil {
 		return err
 	}
-	err = h.redeem(ctx, p, authn.KindTOTP, func(c *authority.Ceremony) (authority.EnrolBody, error) {
+	err = h.redeem(ctx, p, second, authn.KindTOTP, func(c *authority.Ceremony) (authority.EnrolBody, error) {
 		p.TOTPSecret, p.TOTPURI = strings.ReplaceAll(c.Secret, " ", ""), c.URI
 		// The step before this one counts as well, and using it leaves the code that an
 		// app shows now for the visitor.
@@ -55,13 +55,59 @@ func (h *House) enrol(ctx context.Context, p *PersonInfo) error {
 	return nil
 }
 
-func (h *House) redeem(ctx context.Context, p *PersonInfo, kind authn.Kind, answer func(*authority.Ceremony) (authority.EnrolBody, error)) error {
-	a := h.Authority
-	inv, err := a.InviteOffline(ctx, p.ID, false)
+// permission opens a session in which a person may enrol one authenticator.
+type permission func(ctx context.Context, p *PersonInfo) (*authority.SignedIn, error)
+
+func (h *House) byInvitation(ctx context.Context, p *PersonInfo) (*authority.SignedIn, error) {
+	inv, err := h.Authority.InviteOffline(ctx, p.ID, false)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	in, err := a.RedeemInvitation(ctx, inv.Token)
+	return h.Authority.RedeemInvitation(ctx, inv.Token)
+}
+
+// byPasskey rests on the passkey that the person has: they sign in with it and step up.
+func (h *House) byPasskey(ctx context.Context, p *PersonInfo) (*authority.SignedIn, error) {
+	a := h.Authority
+	device, err := p.SoftwareKey()
+	if err != nil {
+		return nil, err
+	}
+	begun, err := a.BeginSignIn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	response, err := device.Assert(begun.Options, h.Info.URL)
+	if err != nil {
+		return nil, err
+	}
+	in, err := a.SignIn(ctx, authority.SignInBody{Challenge: begun.Challenge, Binding: begun.Binding, Passkey: response})
+	if err != nil {
+		return nil, err
+	}
+	s, err := a.AuthenticateSession(ctx, in.Token)
+	if err != nil {
+		return nil, err
+	}
+	if begun, err = a.BeginStepUp(ctx, s, "enrol"); err != nil {
+		return nil, err
+	}
+	if response, err = device.Assert(begun.Options, h.Info.URL); err != nil {
+		return nil, err
+	}
+	granted, err := a.GrantEnrolment(ctx, s, authority.StepUpBody{Challenge: begun.Challenge, Passkey: response})
+	if err != nil {
+		return nil, err
+	}
+	if p.Passkey, err = device.Save(); err != nil { // its counter went on
+		return nil, err
+	}
+	return granted, a.SignOut(ctx, s)
+}
+
+func (h *House) redeem(ctx context.Context, p *PersonInfo, by permission, kind authn.Kind, answer func(*authority.Ceremony) (authority.EnrolBody, error)) error {
+	a := h.Authority
+	in, err := by(ctx, p)
 	if err != nil {
 		return err
 	}

@@ -52,6 +52,9 @@ const (
 	dataFile   = "countersign.db"
 )
 
+// Sample is the company that visitors meet, as of the day of until.
+func Sample(until time.Time) Company { return Generate(seed, until) }
+
 // InfoFile is the name of the file in the demo's folder that [ReadInfo] reads.
 const InfoFile = "demo.json"
 
@@ -121,10 +124,10 @@ func (h *House) open(ctx context.Context, cfg Config) error {
 	}
 	h.closers = append(h.closers, guard)
 	if !fresh {
-		h.Company, h.Info = Generate(seed, known.Until), known
+		h.Company, h.Info = Sample(known.Until), known
 		return h.start(ctx, cfg, db.For(known.Org), guard)
 	}
-	h.Company = Generate(seed, db.Now())
+	h.Company = Sample(db.Now())
 	return h.found(ctx, cfg, db, guard)
 }
 
@@ -193,9 +196,10 @@ func allScopes() []string {
 	return all
 }
 
-// enrolAll enrols everybody while the organisation is founding, the administrators
-// last: with two of them it stops being so, and later enrolments wait for a second
-// person.
+// enrolAll enrols everybody while the organisation is founding. With the second
+// administrator it stops being so, and what is enrolled by an invitation from then on
+// waits for a second person: the administrators come last, one after the other, and
+// add their app on the strength of their passkey.
 func (h *House) enrolAll(ctx context.Context) error {
 	var subjects []string
 	for _, p := range h.Company.People {
@@ -205,22 +209,22 @@ func (h *House) enrolAll(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, last := range [2]bool{false, true} {
-		var wait sync.WaitGroup
-		errs := make([]error, len(h.Company.People))
-		for i, p := range h.Company.People {
-			if slices.Contains(p.Groups, authority.GroupAdministrators) != last {
-				continue
-			}
-			h.Info.People[i] = infoOf(p, ids[p.Subject])
-			wait.Go(func() { errs[i] = h.enrol(ctx, &h.Info.People[i]) })
+	var wait sync.WaitGroup
+	var last []*PersonInfo
+	errs := make([]error, len(h.Company.People))
+	for i, p := range h.Company.People {
+		h.Info.People[i] = infoOf(p, ids[p.Subject])
+		if slices.Contains(p.Groups, authority.GroupAdministrators) {
+			last = append(last, &h.Info.People[i])
+			continue
 		}
-		wait.Wait()
-		if err := errors.Join(errs...); err != nil {
-			return err
-		}
+		wait.Go(func() { errs[i] = h.enrol(ctx, &h.Info.People[i], h.byInvitation) })
 	}
-	return nil
+	wait.Wait()
+	for _, p := range last {
+		errs = append(errs, h.enrol(ctx, p, h.byPasskey))
+	}
+	return errors.Join(errs...)
 }
 
 // Facts are the company's records as they are told to Countersign, in bodies that
