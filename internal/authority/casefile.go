@@ -154,6 +154,9 @@ func (a *Authority) view(c *caseFile, v viewer) (*countersign.Approval, error) {
 		PolicyVersion: c.row.PolicyVersion, Reasons: reasons, Findings: findings, Founding: c.founding, Decisions: []countersign.Decision{},
 		CreatedAt: stamp(s.CreatedAt), DecideBy: stamp(s.DecideBy), NotBefore: stamp(s.NotBefore), ReleaseBy: stamp(s.ReleaseBy), EndedAt: stamp(s.EndedAt),
 		Supersedes: s.Supersedes, SupersededBy: s.SupersededBy, Follows: s.Follows}
+	if len(c.row.Document) == 0 {
+		out.Document = json.RawMessage("null") // erased
+	}
 	for _, d := range c.decisions {
 		var dec countersign.Decision
 		if err := json.Unmarshal([]byte(d.Body), &dec); err != nil {

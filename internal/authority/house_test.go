@@ -430,7 +430,7 @@ func (h *house) get(id string) *countersign.Approval {
 // vendor puts a vendor with a history of purchases on record, one a month.
 func (h *house) vendor(id, name string, purchases int, account *countersign.Account) {
 	h.t.Helper()
-	f := countersign.FactsBody{Vendors: []countersign.VendorFact{{ID: id, Name: name, Country: "DE", CreatedAt: "2020-01-01"}}}
+	f := countersign.FactsBody{Vendors: []countersign.VendorFact{{ID: id, Name: name, Country: "DE", CreatedAt: "2020-01-01", CreatedBy: "priya"}}}
 	if account != nil {
 		f.Vendors[0].Accounts = []countersign.AccountFact{{Account: *account, ChangedAt: "2020-01-01"}}
 	}

@@ -130,6 +130,9 @@ func (r *releasing) load(tx *store.Tx) error {
 	if err := r.caseFile.load(tx, row); err != nil {
 		return r.a.tampered(tx, row, err)
 	}
+	if len(row.Document) == 0 {
+		return countersign.NewProblem(countersign.CodeGone, "the request was erased")
+	}
 	if r.matter, err = r.caseFile.matter(); err != nil {
 		return err
 	}
@@ -203,6 +206,7 @@ func (r *releasing) tighten(tx *store.Tx) error {
 		need.Outcome = countersign.OutcomeAllow
 		need = need.Merge(w.version.Fallback())
 	}
+	need.Reason = true // whoever signs it now says why it is right in spite of that
 	r.standing.Requirement, r.standing.PolicyDigest = need, countersign.Digest(w.stored.Digest)
 	var err error
 	r.standing.Candidates, err = r.a.candidates(tx, r.row.Kind, r.state.Requirement.Merge(need), r.row.Nominated)

@@ -21,3 +21,4 @@ func TestStoryVouching(t *testing.T)      { story(t, "vouching") }
 func TestStoryPrivileged(t *testing.T)    { story(t, "privileged") }
 func TestStoryUnsatisfiable(t *testing.T) { story(t, "unsatisfiable") }
 func TestStoryErasure(t *testing.T)       { story(t, "erasure") }
+func TestStoryRevoked(t *testing.T)       { story(t, "revoked") }
