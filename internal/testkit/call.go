@@ -149,6 +149,9 @@ type watcher struct {
 	next      http.RoundTripper
 	seen      *secrets
 	unchecked bool
+
+	mu      sync.Mutex
+	visited map[string]bool
 }
 
 func (w *watcher) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -170,12 +173,39 @@ func (w *watcher) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	w.seen.learn(data)
 	if !w.unchecked {
+		if res.StatusCode < 300 {
+			w.visit(r)
+		}
 		if err := describedAnswer(r, res, data); err != nil {
 			w.t.Errorf("%s %s: the answer is not as described: %v\n%s", r.Method, r.URL.Path, err, clip(data))
 		}
 	}
 	res.Body = io.NopCloser(bytes.NewReader(data))
 	return res, nil
+}
+
+func (w *watcher) visit(r *http.Request) {
+	d, err := theDescription()
+	if err != nil {
+		return
+	}
+	if p := d.find(r.URL.Path); p != nil {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if w.visited == nil {
+			w.visited = map[string]bool{}
+		}
+		w.visited[r.Method+" "+p.template] = true
+	}
+}
+
+// Visited reports whether the operation was called with success until now, by its
+// method and path as described.
+func (s *Server) Visited(operation string) bool {
+	w := s.client.Transport.(*watcher)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.visited[operation]
 }
 
 func clip(b []byte) string {
