@@ -126,11 +126,11 @@ func (d *decoder) object(n *Node, v reflect.Value, at string) {
 			d.fail(at+"/"+escapePointer(clip(m.name)), "%s", unknownMember(m.name, fields))
 			continue
 		}
-		d.value(m.value, v.Field(i), at+"/"+escapePointer(m.name))
+		d.value(m.value, v.FieldByIndex(i), at+"/"+escapePointer(m.name))
 	}
 }
 
-func unknownMember(name string, fields map[string]int) string {
+func unknownMember(name string, fields map[string][]int) string {
 	for known := range fields {
 		if strings.EqualFold(known, name) || strings.EqualFold(strings.ReplaceAll(known, "_", ""), strings.ReplaceAll(name, "-", "")) {
 			return fmt.Sprintf("unknown member; did you mean %q?", known)
@@ -139,17 +139,27 @@ func unknownMember(name string, fields map[string]int) string {
 	return "unknown member"
 }
 
-var fieldCache sync.Map // reflect.Type → map[string]int
+var fieldCache sync.Map // reflect.Type → map[string][]int
 
-func fieldsOf(t reflect.Type) map[string]int {
+// fieldsOf maps the members of a struct to where their fields are. The members of an
+// embedded struct are its own, as encoding/json writes them.
+func fieldsOf(t reflect.Type) map[string][]int {
 	if m, ok := fieldCache.Load(t); ok {
-		return m.(map[string]int)
+		return m.(map[string][]int)
 	}
-	m := make(map[string]int, t.NumField())
+	m := make(map[string][]int, t.NumField())
 	for i := range t.NumField() {
-		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
-		if name != "" && name != "-" {
-			m[name] = i
+		f := t.Field(i)
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		switch {
+		case name == "" && f.Anonymous && f.Type.Kind() == reflect.Struct:
+			for inner, path := range fieldsOf(f.Type) {
+				if _, outer := m[inner]; !outer {
+					m[inner] = append([]int{i}, path...)
+				}
+			}
+		case name != "" && name != "-":
+			m[name] = []int{i}
 		}
 	}
 	fieldCache.Store(t, m)

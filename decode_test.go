@@ -70,6 +70,23 @@ func TestDecodeStrictReadsEverything(t *testing.T) {
 	}
 }
 
+// The members of an embedded struct are the outer one's, as encoding/json writes them:
+// what a client sends is what the server reads.
+func TestDecodeEmbedded(t *testing.T) {
+	want := AccountFact{Account: Account{Scheme: "iban", Value: "DE89370400440532013000", Holder: "Nord"}, ChangedAt: "2026-01-05"}
+	text, err := json.Marshal(want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var have AccountFact
+	if err := DecodeStrict(text, &have); err != nil || have != want {
+		t.Errorf("%s is read as %+v: %v", text, have, err)
+	}
+	if err := DecodeStrict([]byte(`{"scheme":"iban","account":{}}`), &have); err == nil {
+		t.Error("the embedded struct's own name is a member")
+	}
+}
+
 // FuzzDecodeStrict: what is decoded, encoding/json decodes to the same, and what is
 // written again and read again stays the same.
 func FuzzDecodeStrict(f *testing.F) {
