@@ -284,6 +284,9 @@ func fault(err error) error {
 		return p
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return countersign.NewProblem(countersign.CodeUnavailable, "the answer did not come in time").WithCause(err)
+	case errors.Is(err, errNotCovered), errors.Is(err, ErrGuard):
+		return countersign.NewProblem(countersign.CodeUnavailable, "the log entry is not signed yet").
+			WithHint("ask again in a second with the same content: you get the same answer").WithCause(err)
 	case errors.Is(err, store.ErrUnavailable), errors.Is(err, store.ErrFull), errors.Is(err, store.ErrClosed), errors.Is(err, store.ErrBusy):
 		return countersign.NewProblem(countersign.CodeUnavailable, "the database cannot be written now; nothing was changed").
 			WithHint("try again; the operator finds the cause in the log").WithCause(err)

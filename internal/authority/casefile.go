@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/countersign/countersign"
@@ -33,19 +32,39 @@ func (c *caseFile) load(tx *store.Tx, row store.Approval) (err error) {
 	if c.decisions, err = tx.Decisions(row.ID); err != nil {
 		return err
 	}
-	if c.weighed, err = recorded(tx, row.WeighedEntry); err != nil {
-		return err
-	}
 	if c.policy, err = tx.PolicyByDigest(row.PolicyDigest); err != nil {
 		return err
 	}
-	e, err := tx.EntryByID(row.EntryID)
+	return c.loadEntries(tx)
+}
+
+// loadEntries reads the entries of the submission and of the last weighing, and holds
+// the request to them.
+func (c *caseFile) loadEntries(tx *store.Tx) error {
+	submitted, err := leafOf(tx, c.row.EntryID)
 	if err != nil {
 		return err
 	}
-	leaf, err := countersign.ParseLeaf(e.Leaf)
-	c.founding = leaf.Facts["founding"] == "true"
-	return err
+	openings, err := tx.Openings(c.row.EntryID)
+	if err != nil {
+		return err
+	}
+	weighed, reasons := submitted, openings
+	if c.row.WeighedEntry != c.row.EntryID {
+		if weighed, err = leafOf(tx, c.row.WeighedEntry); err != nil {
+			return err
+		}
+		if reasons, err = tx.Openings(c.row.WeighedEntry); err != nil {
+			return err
+		}
+	}
+	c.founding = submitted.Facts["founding"] == "true"
+	if o, ok := reasons[countersign.OpeningWeighing]; ok { // after an erasure there is nothing to read
+		if err := json.Unmarshal([]byte(o.Value), &c.weighed); err != nil {
+			return err
+		}
+	}
+	return c.asLogged(submitted, weighed, openings)
 }
 
 // viewer says who looks at a request, and so what they may see of it.
@@ -180,19 +199,10 @@ func (a *Authority) answer(ctx context.Context, c *caseFile, committed store.Com
 		return nil, err
 	}
 	head, err := a.settle(ctx, committed)
-	allows := c.state.Status == countersign.StatusApproved || c.state.Status == countersign.StatusReleased
-	switch {
-	case err != nil && !allows:
-		a.log.Warn("an entry is not covered by a checkpoint yet", "request", c.row.ID, "error", err)
-		return out, nil
-	case errors.Is(err, errNotCovered):
-		a.log.Warn("an approval is not covered by a checkpoint yet", "request", c.row.ID, "error", err)
-		out.Status, out.NotBefore, out.ReleaseBy = countersign.StatusPending, "", ""
-		out.Missing = []string{"the log entry to be signed; ask again in a second"}
-		return out, nil
-	case err != nil:
-		return nil, fmt.Errorf("%w: %w", errNotCovered, err)
-	case !allows:
+	if c.state.Status != countersign.StatusApproved && c.state.Status != countersign.StatusReleased {
+		if err != nil {
+			a.log.Warn("an entry is not covered by a checkpoint yet", "request", c.row.ID, "error", err)
+		}
 		return out, nil
 	}
 	for _, e := range committed.Entries {
@@ -200,7 +210,16 @@ func (a *Authority) answer(ctx context.Context, c *caseFile, committed store.Com
 			c.submitted.index = e.Index
 		}
 	}
-	receipt, err := a.receipt(ctx, c, head)
+	var receipt countersign.Receipt
+	if err == nil {
+		receipt, err = a.receipt(ctx, c, head)
+	}
+	if errors.Is(err, errNotCovered) {
+		a.log.Warn("an approval is not covered by a checkpoint yet", "request", c.row.ID, "error", err)
+		out.Status, out.NotBefore, out.ReleaseBy = countersign.StatusPending, "", ""
+		out.Missing = []string{"the log entry to be signed; ask again in a second"}
+		return out, nil
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -312,7 +331,7 @@ func releaseEntry(tx *store.Tx, request string) (string, error) {
 			return e.ID, nil
 		}
 	}
-	return "", store.ErrNotFound
+	return "", errNotCovered // it was written, and has no place in the log yet
 }
 
 // gatherer reads entries with the openings that are to be shown.

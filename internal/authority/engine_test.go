@@ -116,7 +116,7 @@ func furnish(t testing.TB, cfg store.Config) *furnished {
 func moveIn(t testing.TB, cfg store.Config) *house {
 	t.Helper()
 	f := furnish(t, cfg)
-	h := &house{t: t, ctx: t.Context(), store: cfg, clock: &clock{steady: start.Add(10 * time.Minute)}, key: f.h.key, who: map[string]*dweller{}}
+	h := &house{t: t, ctx: t.Context(), store: cfg, original: cfg, clock: &clock{steady: start.Add(10 * time.Minute)}, key: f.h.key, who: map[string]*dweller{}}
 	for login, d := range f.h.who {
 		c := *d
 		c.h = h
@@ -127,7 +127,8 @@ func moveIn(t testing.TB, cfg store.Config) *house {
 	}
 	h.store.Clock = h.clock.Now
 	if cfg.Driver == store.SQLite {
-		if err := os.WriteFile(cfg.Path, f.file, 0o600); err != nil {
+		h.store.Path = filepath.Join(t.TempDir(), "house.db")
+		if err := os.WriteFile(h.store.Path, f.file, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	} else {

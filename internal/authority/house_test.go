@@ -34,16 +34,17 @@ var start = time.Date(2026, 11, 24, 9, 0, 0, 0, time.UTC)
 // house is one organisation with people in it, on a real database, with a clock that
 // the test moves.
 type house struct {
-	t     testing.TB
-	ctx   context.Context
-	a     *authority.Authority
-	db    *store.DB // bound to the organisation
-	cfg   authority.Config
-	store store.Config // to open the database once more
-	guard *troubled
-	clock *clock
-	key   authority.Key
-	who   map[string]*dweller
+	t        testing.TB
+	ctx      context.Context
+	a        *authority.Authority
+	db       *store.DB // bound to the organisation
+	cfg      authority.Config
+	store    store.Config // to open the database once more
+	original store.Config // as the test got it: another house can be made from it
+	guard    *troubled
+	clock    *clock
+	key      authority.Key
+	who      map[string]*dweller
 
 	erased bool   // decision rows were erased: they are no longer as many as the log says
 	broken bool   // the story ends with a log that does not verify

@@ -73,13 +73,6 @@ func (a *Authority) Get(ctx context.Context, c Caller, id string) (*countersign.
 		return nil, fault(err)
 	}
 	out, err := a.answer(ctx, f, store.Committed{}, v)
-	if errors.Is(err, errNotCovered) {
-		out, err = a.view(f, v)
-		if err == nil {
-			out.Status = countersign.StatusPending
-			out.Missing = []string{"the log entry to be signed; ask again in a second"}
-		}
-	}
 	return out, fault(err)
 }
 

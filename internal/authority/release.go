@@ -73,7 +73,7 @@ func (a *Authority) Release(ctx context.Context, key Key, body countersign.Relea
 		return nil, err
 	}
 	r := &releasing{a: a, key: key, document: document, digest: digest, body: body}
-	committed, err := a.db.Write(ctx, r.write)
+	committed, err := r.commit(ctx)
 	if err == nil {
 		err = r.refused
 	}
@@ -96,6 +96,21 @@ func (a *Authority) Release(ctx context.Context, key Key, body countersign.Relea
 	return out, nil
 }
 
+// commit releases, or commits what a refusal leaves behind. Where the request was
+// approved anew between the proof and the transaction, both are done again.
+func (r *releasing) commit(ctx context.Context) (committed store.Committed, err error) {
+	const races = 5
+	for range races {
+		if r.proven, err = r.a.proven(ctx, r.key, r.body.Request); err != nil {
+			return committed, err
+		}
+		if committed, err = r.a.db.Write(ctx, r.write); !errors.Is(err, store.ErrConflict) {
+			break
+		}
+	}
+	return committed, err
+}
+
 // releasing is one call of Check or Release.
 type releasing struct {
 	a        *Authority
@@ -103,6 +118,7 @@ type releasing struct {
 	document []byte
 	digest   countersign.Digest
 	body     countersign.ReleaseBody
+	proven   int64 // version of the approval whose receipt was verified
 
 	// of the transaction, set anew whenever it runs
 	caseFile
@@ -311,6 +327,9 @@ func (r *releasing) write(tx *store.Tx) error {
 		return err
 	}
 	before := r.state
+	if before.Status == countersign.StatusApproved && before.Requirement.Outcome == countersign.OutcomeStepUp && before.Version != r.proven {
+		return store.ErrConflict // it was approved anew meanwhile
+	}
 	next, err := approval.Release(before, approval.Releasing{Standing: r.standing, Execution: r.body.Execution,
 		Lease: countersign.NewID(countersign.PrefixLease, tx.Now()), For: at.settings.lease(), Confirm: r.body.Confirm})
 	if err != nil {

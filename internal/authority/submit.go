@@ -380,18 +380,13 @@ func stateOf(row store.Approval) (approval.State, error) {
 		return s, fmt.Errorf("state of %s: %w", row.ID, err)
 	}
 	if s.ID != row.ID || s.Version != row.Version || s.Status != row.Status || !s.Digest.Equal(row.Digest) {
-		return s, fmt.Errorf("%w: the row of %s contradicts its own state", errTampered, row.ID)
+		return s, tamperedWith("the row of %s contradicts its own state: it was changed in the database", row.ID)
 	}
 	if len(row.Document) > 0 && !countersign.SumBytes(row.Document).Equal(row.Digest) {
-		return s, countersign.NewProblem(countersign.CodeChanged, "the stored document of %s is not the one that was submitted: it was changed in the database", row.ID).
-			WithHint("nothing is decided or released on it; tell the operator").WithCause(errTampered)
+		return s, tamperedWith("the stored document of %s is not the one that was submitted: it was changed in the database", row.ID)
 	}
 	return s, nil
 }
-
-// errTampered says that a stored row was changed by somebody else than the
-// authority.
-var errTampered = errors.New("stored data was changed from outside")
 
 // advance stores a request's next state with its entry and event, by
 // compare-and-swap.

@@ -139,18 +139,3 @@ func (w *weighing) record(m *matter) ([]byte, error) {
 func sameReasons(a, b []countersign.Reason) bool {
 	return slices.EqualFunc(a, b, func(x, y countersign.Reason) bool { return x.Rule == y.Rule && x.Sentence == y.Sentence })
 }
-
-// recorded reads a weighing back out of its log entry. After an erasure there is
-// nothing to read.
-func recorded(tx *store.Tx, entryID string) (record, error) {
-	var r record
-	openings, err := tx.Openings(entryID)
-	if err != nil {
-		return r, err
-	}
-	o, ok := openings[countersign.OpeningWeighing]
-	if !ok {
-		return r, nil
-	}
-	return r, json.Unmarshal([]byte(o.Value), &r)
-}

@@ -1,0 +1,87 @@
+package authority
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/countersign/countersign"
+	"github.com/countersign/countersign/internal/store"
+)
+
+// errTampered says that a stored row was changed by somebody else than the
+// authority.
+var errTampered = errors.New("stored data was changed from outside")
+
+func tamperedWith(format string, args ...any) error {
+	return countersign.NewProblem(countersign.CodeChanged, format, args...).
+		WithHint("nothing is decided or released on it; tell the operator").WithCause(errTampered)
+}
+
+// asLogged holds a stored request to its entries: the document to the one that was
+// logged when it was submitted, the requirement to the one of its last weighing. A
+// digest beside a document proves nothing where both can be written; the entries'
+// commitments stand in the signed tree.
+func (c *caseFile) asLogged(submitted, weighed countersign.Leaf, openings map[string]countersign.Opening) error {
+	if len(c.row.Document) == 0 {
+		return nil // erased, and the openings with it
+	}
+	o, ok := openings[countersign.OpeningDocument]
+	if !ok {
+		return tamperedWith("the document of %s is stored, but its entry has none", c.row.ID)
+	}
+	if sum, err := o.Commitment(countersign.OpeningDocument); err != nil || sum != submitted.Commitments[countersign.OpeningDocument] {
+		return tamperedWith("the logged document of %s is not the one that was committed to", c.row.ID)
+	}
+	if o.Value != string(c.row.Document) {
+		return tamperedWith("the stored document of %s is not the one that was submitted: it was changed in the database", c.row.ID)
+	}
+	s := c.state
+	if !s.Requirement.Digest().Equal(s.RequirementDigest) || string(s.RequirementDigest) != weighed.Facts["requirement_digest"] {
+		return tamperedWith("the stored requirement of %s is not the one that was weighed: it was changed in the database", c.row.ID)
+	}
+	return nil
+}
+
+// leafOf reads the entry of an id.
+func leafOf(tx *store.Tx, id string) (countersign.Leaf, error) {
+	e, err := tx.EntryByID(id)
+	if err != nil {
+		return countersign.Leaf{}, err
+	}
+	return countersign.ParseLeaf(e.Leaf)
+}
+
+// proven refuses the release of what people approved when its own receipt does not
+// prove it: rows say what happened, but only the signed log is held to account. It
+// returns the version of the approval that was proven; 0 where nobody was asked.
+func (a *Authority) proven(ctx context.Context, key Key, request string) (int64, error) {
+	var c *caseFile
+	err := a.db.Read(ctx, func(tx *store.Tx) (err error) {
+		c, _, err = a.find(tx, Caller{Key: &key}, request)
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	if c.state.Status != countersign.StatusApproved || c.state.Requirement.Outcome != countersign.OutcomeStepUp {
+		return 0, nil
+	}
+	head, err := a.book.last()
+	if err != nil {
+		return 0, err
+	}
+	r, err := a.receipt(ctx, c, head)
+	if err != nil {
+		return 0, err
+	}
+	v, err := countersign.VerifyReceipt(r.Bytes(), countersign.VerifyOptions{Keys: a.Verifiers()})
+	if err == nil && v.Status != countersign.StatusApproved {
+		err = fmt.Errorf("its entries say %q", v.Status)
+	}
+	if err == nil {
+		return c.state.Version, nil
+	}
+	a.log.Error("the receipt of a stored approval does not verify", "request", request, "error", err)
+	return 0, tamperedWith("the log does not prove that %s was approved: %v", request, err)
+}
