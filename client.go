@@ -196,7 +196,7 @@ func (c *Client) call(ctx context.Context, method, path string, body, out any) e
 	for attempt := 0; ; attempt++ {
 		err := c.once(ctx, method, path, data, out)
 		wait, again := worthRepeating(err)
-		if !again || attempt >= retries {
+		if !again || attempt >= retries || ctx.Err() != nil {
 			return err
 		}
 		if sleep(ctx, max(wait, jitter(pause))) != nil {
@@ -215,7 +215,7 @@ func worthRepeating(err error) (wait time.Duration, again bool) {
 	var p *Problem
 	var lost *url.Error
 	switch {
-	case err == nil, errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+	case err == nil:
 		return 0, false
 	case errors.As(err, &p):
 		wait = time.Duration(p.RetryAfterSeconds) * time.Second

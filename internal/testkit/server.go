@@ -53,7 +53,7 @@ type Server struct {
 	client *http.Client
 	log    *lockedBuffer
 	seen   *secrets
-	mu     sync.Mutex
+	mu     *sync.Mutex
 	people map[string]*Person
 }
 
@@ -99,7 +99,7 @@ func StartSQLite(t testing.TB, o Options) *Server {
 // Start starts a server until the end of the test.
 func Start(t testing.TB, cfg store.Config, o Options) *Server {
 	t.Helper()
-	s := &Server{T: t, Clock: &Clock{}, log: &lockedBuffer{}, seen: newSecrets(), people: map[string]*Person{}}
+	s := &Server{T: t, Clock: &Clock{}, log: &lockedBuffer{}, seen: newSecrets(), mu: new(sync.Mutex), people: map[string]*Person{}}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	s.Must(err)
 	_, port, _ := net.SplitHostPort(listener.Addr().String())
@@ -180,6 +180,16 @@ func (s *Server) serve(listener net.Listener, o Options) {
 // Unlimited are limits that no test reaches by accident.
 var Unlimited = api.Limits{Key: api.Rate{PerSecond: 1e6, Burst: 1e6}, Evaluate: api.Rate{PerSecond: 1e6, Burst: 1e6}, Person: api.Rate{PerSecond: 1e6, Burst: 1e6},
 	Address: api.Rate{PerSecond: 1e6, Burst: 1e6}, SignIn: api.Rate{PerSecond: 1e6, Burst: 1e6}}
+
+// With is the same server for another test, such as one run of a fuzz target.
+func (s *Server) With(t testing.TB) *Server {
+	other := *s
+	w := s.client.Transport.(*watcher)
+	client := *s.client
+	client.Transport = &watcher{t: t, next: w.next, seen: w.seen, unchecked: w.unchecked}
+	other.T, other.client = t, &client
+	return &other
+}
 
 // Logger writes to what is searched for secrets at the end of the test.
 func (s *Server) Logger() *slog.Logger {
