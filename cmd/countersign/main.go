@@ -78,7 +78,8 @@ func run(ctx context.Context, args []string, p process) (code int) {
 		}
 	}()
 	parser, err := kong.New(&cli{}, kong.Name("countersign"),
-		kong.Description("Asks people to prove who they are before the approvals that matter, and proves afterwards that they did."),
+		kong.Description("Asks people to prove who they are before the approvals that matter, and proves afterwards that they did.\n\n"+
+			"Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 not yet."),
 		kong.Writers(p.out, p.err), kong.Exit(func(code int) { panic(ended(code)) }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(&p))

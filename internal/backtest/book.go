@@ -3,6 +3,7 @@ package backtest
 import (
 	"cmp"
 	"fmt"
+	"hash/maphash"
 	"io"
 	"maps"
 	"slices"
@@ -95,29 +96,31 @@ func (b *Book) text(n uint32) string {
 }
 
 // prepare brings the rows into one order that depends on nothing but their content,
-// so that the order of the rows within a day cannot matter, and finds the objects
+// so that the order of the rows within a day cannot matter, and marks the objects
 // that come on more than one day.
 func (b *Book) prepare() {
 	if b.sorted {
 		return
 	}
 	slices.SortFunc(b.rows, b.compare)
-	days := make(map[string]int32, len(b.rows)) // object → the last day it was met
-	twice := map[string]bool{}
+	// Objects are told apart by a hash, to save memory: two that share one are marked
+	// without need, which costs time and changes nothing.
+	seed := maphash.MakeSeed()
+	object := func(r *row) uint64 { return maphash.String(seed, r.id) ^ uint64(r.kind) }
+	days := make(map[uint64]int32, len(b.rows)) // object → the last day it was met
+	twice := map[uint64]bool{}
 	for i := range b.rows {
-		object := b.object(&b.rows[i])
-		if at, met := days[object]; met && at != b.rows[i].day {
-			twice[object] = true
+		o := object(&b.rows[i])
+		if at, met := days[o]; met && at != b.rows[i].day {
+			twice[o] = true
 		}
-		days[object] = b.rows[i].day
+		days[o] = b.rows[i].day
 	}
 	for i := range b.rows {
-		b.rows[i].again = twice[b.object(&b.rows[i])]
+		b.rows[i].again = twice[object(&b.rows[i])]
 	}
 	b.sorted = true
 }
-
-func (b *Book) object(r *row) string { return b.text(r.kind) + "\x00" + r.id }
 
 func (b *Book) compare(x, y row) int {
 	if c := cmp.Or(cmp.Compare(x.day, y.day), b.compareWords(x.kind, y.kind), cmp.Compare(x.id, y.id)); c != 0 {
