@@ -53,7 +53,7 @@ func (c *initCmd) Run(ctx context.Context, p *process) error {
 	p.printf("data:     %s\nkeys:     %s   (keep them apart from the data, and from its backups)\nguard:    %s   (better on another disk)\n", config.Data, config.Keys, config.Guard)
 	p.printf("\nnext:     countersign serve --config %s\n", path)
 	if link != nil {
-		p.printf("\nThen the first administrator, %q, enrols with this link, once, before %s:\n\n  %s\n\n  countersign user enrol --server %s\n", c.Admin, inMinutes(link.ExpiresAt), link.URL, config.PublicURL)
+		p.printf("\nThen the first administrator, %s, enrols with this link, once, before %s:\n\n  %s\n\n  countersign user enrol --server %s\n", link.Name, inMinutes(link.ExpiresAt), link.URL, config.PublicURL)
 	}
 	p.printf("\nThe policy that ships is in force. Try it on your own purchases, change it, test it,\nand propose it to a second person:\n\n")
 	policy := filepath.Join(dir, "policy", policies.Procurement)
@@ -120,7 +120,7 @@ func settle(example, name, value string) string {
 }
 
 // found makes the data folder with the organisation in it, and the set-up link.
-func (c *initCmd) found(ctx context.Context, config Config) (link *authority.Invited, err error) {
+func (c *initCmd) found(ctx context.Context, config Config) (link *authority.SetUp, err error) {
 	in, err := openInstallation(ctx, config, &foundation{Name: c.Name, Login: c.Admin, Admin: c.AdminName}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return nil, err

@@ -26,8 +26,8 @@ import (
 type serveCmd struct {
 	Config    string `short:"c" placeholder:"FILE" help:"The configuration. Without one: the defaults and the environment (countersign config example)."`
 	Name      string `default:"My organisation" help:"Name of the organisation, where this start founds it."`
-	Admin     string `default:"admin" placeholder:"LOGIN" help:"Login name of the first administrator, until somebody has enrolled."`
-	AdminName string `default:"First administrator" placeholder:"NAME" help:"Their name, as it stands in the evidence of what they decide."`
+	Admin     string `placeholder:"LOGIN" help:"Login name of the first administrator, until somebody has enrolled. Default: whoever was named before, else admin."`
+	AdminName string `placeholder:"NAME" help:"Their name, as it stands in the evidence of what they decide."`
 }
 
 // Run serves until it is told to stop.
@@ -97,7 +97,7 @@ func (c *serveCmd) welcome(ctx context.Context, p *process, in *installation, ln
 			return err
 		}
 		if link != nil {
-			p.printf("\nNobody has enrolled yet. The first administrator, %q, does with this link, once, before %s:\n\n  %s\n\n", c.Admin, link.ExpiresAt, link.URL)
+			p.printf("\nNobody has enrolled yet. The first administrator, %s, does with this link, once, before %s:\n\n  %s\n\n", link.Name, link.ExpiresAt, link.URL)
 		}
 	}
 	return nil

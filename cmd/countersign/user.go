@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 
 	countersign "github.com/countersign/countersign"
@@ -18,6 +19,7 @@ type userCmd struct {
 	List       userListCmd       `cmd:"" help:"List people with their groups and limits."`
 	Invite     userInviteCmd     `cmd:"" help:"Invite a person to enrol."`
 	Confirm    userConfirmCmd    `cmd:"" help:"Confirm somebody's enrolment, having spoken with them; or list those that wait."`
+	Change     userChangeCmd     `cmd:"" help:"Propose a change of a person's groups, limit or privilege."`
 	Deactivate userDeactivateCmd `cmd:"" help:"Propose that a person may do nothing any more."`
 }
 
@@ -194,6 +196,65 @@ func (c *userDeactivateCmd) Run(ctx context.Context, p *process) error {
 	}
 	return conn.propose(ctx, p, c.JSON, authority.Proposal{Kind: countersign.KindPeopleChange, ID: who.ID, Subject: c.Reason,
 		Changes: []countersign.Change{{Field: "active", From: "true", To: "false"}}})
+}
+
+type userChangeCmd struct {
+	serverFlags
+	Person       string   `arg:"" help:"Login name, e-mail address or per_…"`
+	Reason       string   `required:"" placeholder:"TEXT" help:"Why: the second person reads it."`
+	AddGroup     []string `placeholder:"GROUP" help:"Make them a member."`
+	RemoveGroup  []string `placeholder:"GROUP" help:"Make them no member any more."`
+	Limit        string   `placeholder:"AMOUNT" help:"The most they may approve, as '30000.00 EUR'; none takes the limit away."`
+	Kind         string   `placeholder:"KIND" help:"Let the limit be for this kind of document only."`
+	Privileged   bool     `xor:"privilege" help:"They hold elevated purchasing permissions."`
+	Unprivileged bool     `xor:"privilege" help:"They hold none any more."`
+	JSON         bool     `name:"json" help:"Write JSON."`
+}
+
+func (c *userChangeCmd) Run(ctx context.Context, p *process) error {
+	conn, err := c.asPerson(p)
+	if err != nil {
+		return err
+	}
+	who, err := conn.person(ctx, c.Person)
+	if err != nil {
+		return err
+	}
+	changes := c.changes(who)
+	if len(changes) == 0 {
+		return usage("nothing to change: want --add-group, --remove-group, --limit, --privileged or --unprivileged")
+	}
+	return conn.propose(ctx, p, c.JSON, authority.Proposal{Kind: countersign.KindPeopleChange, ID: who.ID, Subject: c.Reason, Changes: changes})
+}
+
+// changes says what is and what shall be, in the words of a people change.
+func (c *userChangeCmd) changes(who *authority.PersonView) []countersign.Change {
+	var out []countersign.Change
+	for _, g := range c.AddGroup {
+		out = append(out, countersign.Change{Field: "group.add", To: g})
+	}
+	for _, g := range c.RemoveGroup {
+		out = append(out, countersign.Change{Field: "group.remove", To: g})
+	}
+	if c.Limit != "" {
+		ch := countersign.Change{Field: "limit", To: c.Limit}
+		if c.Kind != "" {
+			ch.Field += ":" + c.Kind
+		}
+		if c.Limit == "none" {
+			ch.To = ""
+		}
+		for _, l := range who.Limits {
+			if l.Kind == c.Kind {
+				ch.From = l.Amount.Value + " " + l.Amount.Currency
+			}
+		}
+		out = append(out, ch)
+	}
+	if c.Privileged || c.Unprivileged {
+		out = append(out, countersign.Change{Field: "privileged", From: strconv.FormatBool(who.Privileged), To: strconv.FormatBool(c.Privileged)})
+	}
+	return out
 }
 
 // propose opens the request for a change to Countersign itself and says what it needs.
