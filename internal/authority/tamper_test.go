@@ -29,9 +29,21 @@ func (h *house) raw(text string, args ...any) {
 	defer db.Close()
 	result, err := db.Exec(text, args...)
 	h.must(err)
+	if strings.HasPrefix(text, "DROP") || strings.HasPrefix(text, "ALTER") {
+		return
+	}
 	if n, err := result.RowsAffected(); err != nil || n == 0 {
 		h.t.Fatalf("%s: %d rows, %v", text, n, err)
 	}
+}
+
+// unlock takes away what the database itself has against a change of the log.
+func (h *house) unlock() {
+	if h.store.Driver == store.Postgres {
+		h.raw(`ALTER TABLE audit_entry DISABLE TRIGGER ALL`)
+		return
+	}
+	h.raw(`DROP TRIGGER audit_entry_update`)
 }
 
 // differs wants the problem that a document changed, naming the field.
@@ -205,6 +217,7 @@ func TestAlteredEntryIsFoundAndNamed(t *testing.T) {
 			at, leaf = e.Index, e.Leaf
 			return err
 		})
+		h.unlock()
 		h.raw(`UPDATE audit_entry SET leaf = $1 WHERE seq = $2`, bytes.Replace(leaf, []byte("allow"), []byte("doubt"), 1), at)
 		err := h.a.CheckLog(h.ctx)
 		var fault *store.LogFault
