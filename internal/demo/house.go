@@ -41,6 +41,7 @@ type House struct {
 	Info      Info
 
 	db      *store.DB
+	guard   store.Guard
 	closers []io.Closer
 }
 
@@ -66,7 +67,7 @@ const Password = "plum kettle orbit fourteen"
 // and a server for real work refuses its folder.
 func Build(ctx context.Context, cfg Config) (*House, error) {
 	if cfg.Log == nil {
-		cfg.Log = slog.New(slog.DiscardHandler)
+		cfg.Log = quiet()
 	}
 	h := &House{}
 	err := h.open(ctx, cfg)
@@ -75,6 +76,8 @@ func Build(ctx context.Context, cfg Config) (*House, error) {
 	}
 	return h, nil
 }
+
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 // DB is the house's database.
 func (h *House) DB() *store.DB { return h.db }
@@ -122,13 +125,13 @@ func (h *House) open(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
-	h.closers = append(h.closers, guard)
+	h.closers, h.guard = append(h.closers, guard), guard
 	if !fresh {
 		h.Company, h.Info = Sample(known.Until), known
-		return h.start(ctx, cfg, db.For(known.Org), guard)
+		return h.start(ctx, cfg, db.For(known.Org))
 	}
 	h.Company = Sample(db.Now())
-	return h.found(ctx, cfg, db, guard)
+	return h.found(ctx, cfg, db)
 }
 
 // empty refuses a folder that holds something else.
@@ -144,12 +147,12 @@ func empty(dir string) error {
 }
 
 // start opens the organisation's authority.
-func (h *House) start(ctx context.Context, cfg Config, db *store.DB, guard store.Guard) error {
+func (h *House) start(ctx context.Context, cfg Config, db *store.DB) error {
 	keys, err := authority.OpenKeys(filepath.Join(cfg.Dir, keysFolder), authority.LogOrigin(hostOf(cfg.URL), db.Org()))
 	if err != nil {
 		return err
 	}
-	h.Authority, err = authority.Open(ctx, authority.Config{DB: db, Keys: keys, Guard: guard, Log: cfg.Log, Simulated: true})
+	h.Authority, err = authority.Open(ctx, authority.Config{DB: db, Keys: keys, Guard: h.guard, Log: cfg.Log, Simulated: true})
 	return err
 }
 
@@ -157,7 +160,7 @@ func hostOf(address string) string { return strings.TrimPrefix(address, "http://
 
 // found brings the company to life: the organisation with the policy that ships, the
 // year, the people with what they prove themselves with, and the key of its ERP.
-func (h *House) found(ctx context.Context, cfg Config, db *store.DB, guard store.Guard) error {
+func (h *House) found(ctx context.Context, cfg Config, db *store.DB) error {
 	text, err := policies.Files.ReadFile(policies.Procurement)
 	if err != nil {
 		return err
@@ -168,7 +171,7 @@ func (h *House) found(ctx context.Context, cfg Config, db *store.DB, guard store
 	if err != nil {
 		return err
 	}
-	if err := h.start(ctx, cfg, db.For(org), guard); err != nil {
+	if err := h.start(ctx, cfg, db.For(org)); err != nil {
 		return err
 	}
 	for _, body := range h.Company.Facts() {
