@@ -56,6 +56,9 @@ func (c *clockWatch) check(ctx context.Context, db *store.DB) error {
 	}
 	if err := approval.ClockSane(now, last, server); err != nil {
 		c.bad = err
+		if c.compared.IsZero() {
+			c.wall = time.Time{} // it was never right yet: when it is put right, that is no jump
+		}
 		return err
 	}
 	c.bad, c.compared = nil, steady

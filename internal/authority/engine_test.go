@@ -127,7 +127,7 @@ func moveIn(t testing.TB, cfg store.Config) *house {
 	}
 	h.store.Clock = h.clock.Now
 	if cfg.Driver == store.SQLite {
-		h.store.Path = filepath.Join(t.TempDir(), "house.db")
+		h.store.Path = filepath.Join(filepath.Dir(cfg.Path), fmt.Sprintf("house%d.db", houses.Add(1)))
 		if err := os.WriteFile(h.store.Path, f.file, 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -160,7 +160,7 @@ func (s *script) act(line string) error {
 		"vendor": s.vendor, "submit": s.submit, "evaluate": s.evaluate, "show": s.show, "approve": s.approve, "deny": s.deny,
 		"check": s.check, "release": s.release, "confirm": s.settle, "abandon": s.settle, "cancel": s.cancel, "alert": s.alert, "freeze": s.freeze,
 		"propose": s.propose, "person": s.person, "report": s.report, "forward": s.forward, "tick": s.tick, "reweigh": s.reweigh, "delegate": s.delegate,
-		"rate": s.rate, "log": s.log, "receipt": s.receipt, "settings": s.settings, "alerts": s.alerts, "restart": s.restart, "list": s.list,
+		"rate": s.rate, "log": s.log, "receipt": s.receipt, "settings": s.settings, "alerts": s.alerts, "review": s.review, "revoke": s.revoke, "restart": s.restart, "list": s.list,
 	}[verb]
 	if !ok {
 		s.h.t.Fatalf("there is no act %q", verb)
@@ -479,6 +479,8 @@ func (s *script) show(a args) error {
 func (s *script) approve(a args) error { return s.decide(a, countersign.ActApprove) }
 func (s *script) deny(a args) error    { return s.decide(a, countersign.ActDeny) }
 
+func (s *script) revoke(a args) error { return s.decide(a, countersign.ActRevoke) }
+
 func (s *script) decide(a args, act countersign.Act) error {
 	label := a.word(0)
 	id := s.id(label)
@@ -705,25 +707,25 @@ func (s *script) person(a args) error {
 	return nil
 }
 
-// report says that a person's factors are lost, as its owner's own verb does.
+// report says that a person's factor of a kind is lost, as its owner says it.
 func (s *script) report(a args) error {
-	d, kind := s.dweller(a.word(0)), a.get("factor", "passkey")
-	s.h.write(func(tx *store.Tx) error {
-		all, err := tx.Authenticators(d.id)
-		if err != nil {
-			return err
+	d, kind := s.signedIn(a.word(0)), a.get("factor", "passkey")
+	mine, err := s.h.a.Authenticators(s.h.ctx, d.session)
+	s.h.must(err)
+	for _, f := range mine.Items {
+		if f.Type == kind {
+			return s.h.a.ReportAuthenticator(s.h.ctx, d.session, f.ID)
 		}
-		for _, f := range all {
-			if f.Type == kind {
-				f.Reported = tx.Now()
-				if err := tx.UpdateAuthenticator(f); err != nil {
-					return err
-				}
-			}
-		}
-		return tx.FactsChanged()
-	})
+	}
+	s.h.t.Fatalf("%s has no %s", d.login, kind)
 	return nil
+}
+
+// review reviews a use of break-glass.
+func (s *script) review(a args) error {
+	d := s.signedIn(a.get("by", ""))
+	id := s.id(a.word(0))
+	return s.h.a.ReviewBreakGlass(s.h.ctx, d.session, id, d.stepUp("review:"+id))
 }
 
 func (s *script) forward(a args) error {
