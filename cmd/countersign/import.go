@@ -234,8 +234,7 @@ func (c *importFlags) broken(s *sender, err error) error {
 	if s.sent.Total() == 0 {
 		return err
 	}
-	return withHint(fmt.Errorf("broken off after %d facts: %w", s.sent.Total(), err),
-		"run it again: what is known already changes nothing%s", s.goOn())
+	return fmt.Errorf("broken off after %d facts; run it again, what is known already changes nothing%s: %w", s.sent.Total(), s.goOn(), err)
 }
 
 // imported are the figures of an import.

@@ -269,7 +269,7 @@ func (s *sender) goOn() string {
 	if s.last == 0 {
 		return ""
 	}
-	return fmt.Sprintf("; --from-line %d saves sending it", s.last+1)
+	return fmt.Sprintf(", and --from-line %d saves sending it", s.last+1)
 }
 
 func (s *sender) print() {
