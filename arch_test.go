@@ -45,7 +45,8 @@ var rooms = map[string]room{
 	"internal/demo": {product: []string{"", "internal/authority", "internal/authn", "internal/authn/softkey", "internal/connect", "internal/signal", "internal/policy", "internal/store", "policies"}, reason: "the sample company and its cases"},
 	"internal/testkit": {product: []string{"", "internal/api", "internal/authn", "internal/authn/softkey", "internal/authority", "internal/policy", "internal/store", "internal/store/storetest", "policies"},
 		outside: []string{"github.com/pquerna/otp", "github.com/santhosh-tekuri/jsonschema/v6"}, reason: "a whole server for tests; in no other package's room, so that only tests import it"},
-	"policies": {reason: "the pack that ships, embedded"},
+	"examples/erp": {product: []string{""}, reason: "what a calling system does, with the client alone"},
+	"policies":     {reason: "the pack that ships, embedded"},
 	"cmd/countersign": {product: []string{"", "internal/signal", "internal/policy", "internal/approval", "internal/authn", "internal/audit", "internal/connect", "internal/backtest", "internal/store", "internal/authority", "internal/api", "internal/demo", "policies"},
 		outside: []string{"github.com/alecthomas/kong", "go.yaml.in/yaml/v3", "golang.org/x/term", "github.com/prometheus/client_golang", "golang.org/x/mod/sumdb/note"}, reason: "wiring"},
 }
