@@ -30,6 +30,8 @@ type RecoverConfig struct {
 	NewOrigin bool
 	// Progress is told how far the check of the whole log is; its error ends it.
 	Progress func(done, total int64) error
+
+	server func(context.Context) (time.Time, error) // the database's clock; nil asks the database
 }
 
 // What a recovery's proof of growth rests on.
@@ -124,8 +126,10 @@ func (r *recovery) open(ctx context.Context) (err error) {
 		}
 		return err
 	}
-	r.a, err = unchecked(ctx, Config{DB: cfg.DB, Keys: cfg.Keys, Guard: cfg.Guard, Log: cfg.Log})
-	if err != nil {
+	if r.a, err = r.unchecked(ctx, cfg.Keys); err != nil {
+		return err
+	}
+	if err := r.a.clock.check(ctx, cfg.DB); err != nil { // before anything is written that could not be signed
 		return err
 	}
 	if r.head.Origin != r.a.org.Origin || r.head.Origin != cfg.Keys.Origin {
@@ -142,8 +146,9 @@ func (r *recovery) open(ctx context.Context) (err error) {
 
 // unchecked makes an authority that can sign and append, and has not compared the log
 // with the guard.
-func unchecked(ctx context.Context, cfg Config) (*Authority, error) {
-	a := &Authority{db: cfg.DB, keys: cfg.Keys, log: cfg.Log, metrics: newMetrics()}
+func (r *recovery) unchecked(ctx context.Context, keys *Keys) (*Authority, error) {
+	a := &Authority{db: r.cfg.DB, keys: keys, log: r.cfg.Log, metrics: newMetrics()}
+	a.clock.server = r.cfg.server
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
 	}
@@ -152,9 +157,9 @@ func unchecked(ctx context.Context, cfg Config) (*Authority, error) {
 		return err
 	})
 	if errors.Is(err, store.ErrNotFound) {
-		return nil, fmt.Errorf("there is no organisation %s in this database", cfg.DB.Org())
+		return nil, fmt.Errorf("there is no organisation %s in this database", r.cfg.DB.Org())
 	}
-	a.book = newBook(a, cfg.Guard)
+	a.book = newBook(a, r.cfg.Guard)
 	return a, err
 }
 
@@ -331,7 +336,7 @@ func (r *recovery) reopen(ctx context.Context) (*Recovered, error) {
 	if err != nil {
 		return nil, err
 	}
-	a, err := unchecked(ctx, Config{DB: r.cfg.DB, Keys: keys, Guard: r.cfg.Guard, Log: r.cfg.Log})
+	a, err := r.unchecked(ctx, keys)
 	if err != nil {
 		return nil, err
 	}
