@@ -1,5 +1,7 @@
 package store
 
+import "github.com/countersign/countersign"
+
 // Sealed is an authenticator's sealed secret.
 type Sealed struct {
 	ID      string // of the authenticator
@@ -53,4 +55,10 @@ func (tx *Tx) UnplacedBySubject(subject string) ([]Entry, error) {
 // does the same in the log's head; both belong in one transaction.
 func (tx *Tx) SetOrigin(old, fresh string) error {
 	return tx.ExecOne(`UPDATE organisation SET origin = $3 WHERE org_id = $1 AND origin = $2`, old, fresh)
+}
+
+// OpeningsBetween returns the openings of the entries from index first to before end,
+// by entry and name: those that have not been erased.
+func (tx *Tx) OpeningsBetween(first, end int64) (map[string]map[string]countersign.Opening, error) {
+	return tx.openingsBetween(first, end)
 }

@@ -62,7 +62,7 @@ type engine struct {
 	closed  atomic.Bool
 	// readOnly refuses every write: another process may be the one that writes.
 	readOnly bool
-	stats   counters
+	stats    counters
 }
 
 // backend is one of the two engines.
