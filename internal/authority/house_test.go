@@ -152,10 +152,12 @@ func found(t testing.TB, cfg store.Config, dir string) *house {
 }
 
 // open opens the authority over a database, with the keys and the guard in a folder.
-func (h *house) open(db *store.DB, dir string) {
+func (h *house) open(db *store.DB, dir string) { h.openAs(db, dir, "localhost:8080") }
+
+func (h *house) openAs(db *store.DB, dir, host string) {
 	h.t.Helper()
 	h.db = db
-	keys, err := authority.OpenKeys(filepath.Join(dir, "keys"), authority.LogOrigin("localhost:8080", db.Org()))
+	keys, err := authority.OpenKeys(filepath.Join(dir, "keys"), authority.LogOrigin(host, db.Org()))
 	h.must(err)
 	guard, err := store.OpenFileGuard(filepath.Join(dir, "guard"))
 	h.must(err)
