@@ -200,7 +200,7 @@ func policyKeysTable(t testing.TB) string {
 		}
 	}
 	walk("", schema.(map[string]any))
-	slices.SortStableFunc(rows, func(a, b []string) int { return strings.Compare(a[0], b[0]) })
+	slices.SortStableFunc(rows, func(a, b []string) int { return strings.Compare(strings.Trim(a[0], "`"), strings.Trim(b[0], "`")) })
 	rows = slices.CompactFunc(rows, func(a, b []string) bool { return a[0] == b[0] })
 	return table([]string{"key", "needed", "meaning"}, rows)
 }
