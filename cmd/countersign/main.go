@@ -40,13 +40,21 @@ type cli struct {
 	Import  importCmd  `cmd:"" help:"Bring in vendors, people, purchases and rates from CSV files."`
 	Policy  policyCmd  `cmd:"" help:"Check, test, explain and try policies."`
 	Audit   auditCmd   `cmd:"" help:"Verify what the log proves."`
+	Backup  backupCmd  `cmd:"" help:"Copy the data into one file, also while the server runs."`
+	Restore restoreCmd `cmd:"" help:"Put a backup in place of a database that is gone."`
+	Doctor  doctorCmd  `cmd:"" help:"Look at an installation and say what is wrong with it, and what to do."`
 	Config  configCmd  `cmd:"" help:"Check the configuration of serve, or print a documented example."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
 
 // auditCmd holds the commands about the log; each stands in a file of its own.
 type auditCmd struct {
-	Verify verifyCmd `cmd:"" help:"Verify a receipt or an exported log, offline."`
+	Verify     verifyCmd     `cmd:"" help:"Verify a receipt or an exported log, offline."`
+	Export     exportCmd     `cmd:"" help:"Write the log into a folder for whoever verifies it, also while the server runs."`
+	Checkpoint checkpointCmd `cmd:"" help:"Print the last published checkpoint: keep it, and a roll-back is found."`
+	Keys       keysCmd       `cmd:"" help:"Print the public keys of the log."`
+	Rotate     rotateCmd     `cmd:"" help:"Make a new key. The server must be stopped."`
+	Recover    recoverCmd    `cmd:"" help:"Continue the log after the guard or the database was lost or put back."`
 }
 
 // process is what a command has from the outside, so that tests can give it.
