@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -124,12 +125,15 @@ func (b *book) compare(ctx context.Context, head store.Head, held []byte) error 
 	return nil
 }
 
-// verifiers are the public keys of the log, all that ever signed.
+// verifiers are the keys by which we know our own checkpoints: those that the log
+// announces, and those in the keys folder, which an older copy of the database does not
+// announce yet.
 func (b *book) verifiers() []note.Verifier {
 	var vs []note.Verifier
-	for _, k := range b.chain.verifiers(b.a.keys) {
-		if v, err := note.NewVerifier(k); err == nil { // checked when the keys were read
-			vs = append(vs, v)
+	seen := map[string]bool{}
+	for _, k := range slices.Concat(b.chain.verifiers(b.a.keys), b.a.keys.Verifiers()) {
+		if v, err := note.NewVerifier(k); err == nil && !seen[k] { // checked when the keys were read
+			vs, seen[k] = append(vs, v), true
 		}
 	}
 	return vs

@@ -411,6 +411,33 @@ func TestRecoveryWithRotation(t *testing.T) {
 	})
 }
 
+// TestRecoveryFromBeforeARotation: the guard has what a key signed that the older
+// database does not know of.
+func TestRecoveryFromBeforeARotation(t *testing.T) {
+	each(t, func(h *house) {
+		putBack := h.copied()
+		r, err := h.a.RotateKeyOffline(h.ctx, authority.KeyKindLog)
+		h.must(err)
+		out := h.submit(order("PO-1", "900.00"))
+		h.must(h.a.Publish(h.ctx))
+		putBack()
+		if _, err := authority.Open(h.ctx, h.cfg); !errors.Is(err, authority.ErrGuard) || !strings.Contains(err.Error(), "it is older") {
+			t.Errorf("%v", err)
+		}
+		if _, err := h.recover(); !errors.Is(err, authority.ErrGrowth) || !strings.Contains(err.Error(), "it is older") {
+			t.Errorf("%v", err)
+		}
+		_, err = h.recover(newOrigin)
+		h.must(err)
+		h.reload()
+		h.reopen()
+		h.verified(out.Receipt)
+		if !slices.Contains(h.a.Verifiers(), r.New) {
+			t.Errorf("the key of the part that is lost is forgotten: %v", h.a.Verifiers())
+		}
+	})
+}
+
 func TestRecoveryCanBeStopped(t *testing.T) {
 	h := onSQLite(t)
 	h.must(h.a.Publish(h.ctx))
