@@ -76,18 +76,7 @@ func TestFirstDay(t *testing.T) {
 	}
 	do(exitDone, "", "init", home, "--name", "Acme GmbH", "--admin", "ada", "--admin-name", "Ada Lang", "--listen", strings.TrimPrefix(url, "http://"))
 
-	ctx, stop := context.WithCancel(t.Context())
-	var server said
-	ended := make(chan int, 1)
-	go func() {
-		ended <- run(ctx, []string{"serve", "--config", filepath.Join(home, configFile)}, process{in: strings.NewReader(""), out: &server, err: io.Discard})
-	}()
-	defer func() {
-		stop()
-		if code := <-ended; code != exitDone {
-			t.Errorf("serve ended with %d\n%s", code, &server)
-		}
-	}()
+	server := startServer(t, filepath.Join(home, configFile))
 	link := server.await(t, `(http://localhost:\d+/enrol#\S+)`)
 
 	secret := enrolOnTerminal(t, env, link)
@@ -126,6 +115,23 @@ func TestFirstDay(t *testing.T) {
 	}
 	do(exitDone, "", "request", "cancel", request, "--key-file", keyFile)
 	do(exitDone, "", "sign-out")
+}
+
+// startServer runs a server until the end of the test, and returns what it says.
+func startServer(t *testing.T, config string) *said {
+	t.Helper()
+	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
+	server, ended := &said{}, make(chan int, 1)
+	go func() {
+		ended <- run(ctx, []string{"serve", "--config", config}, process{in: strings.NewReader(""), out: server, err: io.Discard})
+	}()
+	t.Cleanup(func() {
+		stop()
+		if code := <-ended; code != exitDone {
+			t.Errorf("serve ended with %d\n%s", code, server)
+		}
+	})
+	return server
 }
 
 const firstPassword = "copper lantern marches slowly"
