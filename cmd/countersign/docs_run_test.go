@@ -22,7 +22,8 @@ import (
 // folder that looks like the repository's root; blocks that name a file are written
 // there first.
 //
-//	$ command       is run by bash; a line that ends with \ goes on in the next
+//	$ command       is run by bash; a line that ends with \ or |, or within quotes,
+//	                goes on in the next
 //	$ command &     runs on; what it prints is awaited
 //	…               alone on a line stands for any lines, within one for any text
 //
@@ -62,11 +63,12 @@ func (b *block) steps() (out []step, err error) {
 		command, isCommand := strings.CutPrefix(line, "$ ")
 		switch {
 		case continued:
-			out[len(out)-1].command += "\n" + line
-			continued = strings.HasSuffix(line, `\`)
+			last := &out[len(out)-1]
+			last.command += "\n" + line
+			continued = goesOn(last.command)
 		case isCommand:
 			out = append(out, step{line: b.line + i + 1, command: command})
-			continued = strings.HasSuffix(line, `\`)
+			continued = goesOn(command)
 		case len(out) == 0:
 			return nil, fmt.Errorf("a session begins with $ and a command, not with %q", line)
 		default:
@@ -74,6 +76,11 @@ func (b *block) steps() (out []step, err error) {
 		}
 	}
 	return out, nil
+}
+
+// goesOn reports whether a command needs the next line too.
+func goesOn(command string) bool {
+	return strings.HasSuffix(command, `\`) || strings.HasSuffix(command, "|") || strings.Count(command, "'")%2 == 1
 }
 
 // session is one bash with what it prints.
