@@ -9,7 +9,7 @@ func releaseOperations() []operation {
 	return []operation{
 		{method: post, path: "/v1/check", id: "check", tag: "release", who: keys, scope: authn.ScopeRelease, summary: "Ask what a release would say now",
 			detail: "Any number of times; changes nothing.", in: countersign.ReleaseBody{}, out: countersign.CheckAnswer{}, run: check},
-		{method: post, path: "/v1/release", id: "release", tag: "release", who: keys, scope: authn.ScopeRelease, repeat: true, summary: "Ask whether the document, as it stands now, may be executed",
+		{method: post, path: "/v1/release", id: "release", tag: "release", who: keys, scope: authn.ScopeRelease, summary: "Ask whether the document, as it stands now, may be executed",
 			detail: "Says yes once. The same execution id with the same document gets the same answer; another one gets 409. 409 names the fields that differ from what was approved, or what stands against it.",
 			in:     countersign.ReleaseBody{}, out: countersign.ReleaseAnswer{}, run: release},
 		{method: post, path: "/v1/requests/{request}/confirm", id: "confirmRelease", tag: "release", who: keys, scope: authn.ScopeRelease, repeat: true,

@@ -273,6 +273,11 @@ type deciding struct {
 
 func (d *deciding) write(tx *store.Tx) error {
 	d.caseFile, d.refused = caseFile{}, nil
+	if _, err := tx.SessionByToken(d.s.hash); errors.Is(err, store.ErrNotFound) { // ended since it was looked at
+		return countersign.NewProblem(countersign.CodeUnauthenticated, "your session has ended").WithHint("sign in again")
+	} else if err != nil {
+		return err
+	}
 	c, err := d.a.visible(tx, d.s, d.statement.Approval)
 	if err != nil {
 		return err
@@ -327,6 +332,7 @@ func (d *deciding) standing(tx *store.Tx, j authn.Judgement) error {
 	if err := json.Unmarshal([]byte(row.Standing), &s); err != nil {
 		return err
 	}
+	s.RemovedAt, s.ReportedAt = row.Removed, row.Reported
 	return s.Counts(tx.Now())
 }
 

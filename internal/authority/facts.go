@@ -391,7 +391,7 @@ func (l *loader) denials() {
 	if l.err != nil || l.m.ahead {
 		return
 	}
-	earlier, err := l.tx.ApprovalsOfObject(l.m.source, l.m.doc.Kind, l.m.doc.ID, 20)
+	earlier, err := l.tx.VerdictsOnObject(l.m.source, l.m.doc.Kind, l.m.doc.ID, 20)
 	if l.fail(err) {
 		return
 	}

@@ -352,6 +352,9 @@ func (a *Authority) resetFactors(tx *store.Tx, person, actor string) error {
 		return err
 	}
 	for _, f := range all {
+		// Whoever has others reset their factors may have lost them: what was approved with
+		// them and not released yet goes back.
+		f.Reported = tx.Now()
 		if err := a.removeFactor(tx, f, actor); err != nil {
 			return err
 		}

@@ -229,43 +229,68 @@ func anyTime(s string) time.Time {
 }
 
 // people records what a directory says of people, in two passes: a manager may come
-// after whoever reports to them.
+// after whoever reports to them. Whatever is written is counted and logged.
 func (r *recorder) people(people []countersign.PersonFact) error {
-	ids := make([]string, len(people))
+	type outcome struct {
+		id             string
+		fresh, changed bool
+	}
+	all := make([]outcome, len(people))
 	for i, p := range people {
 		id, fresh, err := r.person(p)
 		if err != nil {
 			return err
 		}
-		ids[i] = id
-		changed, err := r.attributes(id, p)
+		joined, err := r.identities(id, p)
 		if err != nil {
 			return err
 		}
-		r.count(fresh, changed)
+		changed, err := r.attributes(id, p, fresh || joined)
+		if err != nil {
+			return err
+		}
+		all[i] = outcome{id, fresh, changed}
 	}
 	for i, p := range people {
-		if p.Manager == "" {
-			continue
-		}
-		m, err := identify(r.tx, r.source, p.Manager)
-		if errors.Is(err, store.ErrNotFound) {
-			return countersign.Invalid(countersign.FieldError{Pointer: "/people/" + strconv.Itoa(i) + "/manager", Detail: "is nobody on record, nor in this body"})
-		} else if err != nil {
-			return err
-		}
-		row, err := r.tx.Person(ids[i])
+		moved, err := r.manager(all[i].id, p, "/people/"+strconv.Itoa(i)+"/manager")
 		if err != nil {
 			return err
 		}
-		if row.Manager != m.ID {
-			row.Manager = m.ID
-			if err := r.tx.UpdatePerson(row); err != nil {
-				return err
-			}
-		}
+		r.count(all[i].fresh, all[i].changed || moved)
 	}
 	return nil
+}
+
+// manager sets whom a person reports to.
+func (r *recorder) manager(id string, p countersign.PersonFact, pointer string) (bool, error) {
+	if p.Manager == "" {
+		return false, nil
+	}
+	m, err := identify(r.tx, r.source, p.Manager)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, countersign.Invalid(countersign.FieldError{Pointer: pointer, Detail: "is nobody on record, nor in this body"})
+	} else if err != nil {
+		return false, err
+	}
+	row, err := r.tx.Person(id)
+	if err != nil || row.Manager == m.ID {
+		return false, err
+	}
+	row.Manager = m.ID
+	if err := r.tx.UpdatePerson(row); err != nil {
+		return false, err
+	}
+	return true, r.personEntry(id, p)
+}
+
+// personEntry logs what a directory says of a person who was changed.
+func (r *recorder) personEntry(id string, p countersign.PersonFact) error {
+	detail, err := json.Marshal(p)
+	if err != nil {
+		return err
+	}
+	_, err = appendEntry(r.tx, entry{typ: countersign.EntryPersonChanged, subject: id, actor: r.actor, openings: map[string][]byte{countersign.OpeningDetail: detail}})
+	return err
 }
 
 func (r *recorder) person(p countersign.PersonFact) (id string, fresh bool, err error) {
@@ -279,38 +304,34 @@ func (r *recorder) person(p countersign.PersonFact) (id string, fresh bool, err 
 	now := r.tx.Now()
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		fresh = true
 		row = store.Person{ID: countersign.NewID(countersign.PrefixPerson, now), Name: p.Name, Email: p.Email, Active: !p.Inactive, Privileged: p.Privileged,
 			Handle: authn.NewUserHandle(), Settings: "{}", ActiveSince: now, PrivilegedSince: now, Created: now}
-		if err := r.tx.InsertPerson(row); err != nil {
-			return "", false, err
-		}
+		return row.ID, true, r.tx.InsertPerson(row)
 	case err != nil:
 		return "", false, err
 	}
-	if err := r.identities(row.ID, p); err != nil {
-		return "", false, err
-	}
-	return row.ID, fresh, nil
+	return row.ID, false, nil
 }
 
-func (r *recorder) identities(person string, p countersign.PersonFact) error {
+// identities binds the ids that the directory states, and reports whether any was new.
+func (r *recorder) identities(person string, p countersign.PersonFact) (joined bool, err error) {
 	all := append([]countersign.Alias{{Source: r.source, Subject: p.Subject}}, p.Aliases...)
 	for _, alias := range all {
-		err := r.tx.PutIdentity(store.Identity{Source: alias.Source, Subject: alias.Subject, Person: person})
+		fresh, err := r.tx.PutIdentity(store.Identity{Source: alias.Source, Subject: alias.Subject, Person: person})
 		if errors.Is(err, store.ErrConflict) {
-			return countersign.NewProblem(countersign.CodeConflict, "%s knows %q as another person", alias.Source, alias.Subject).
+			return false, countersign.NewProblem(countersign.CodeConflict, "%s knows %q as another person", alias.Source, alias.Subject).
 				WithHint("two ids of one natural person cannot be joined by sending facts; an administrator does it")
 		} else if err != nil {
-			return err
+			return false, err
 		}
+		joined = joined || fresh
 	}
-	return nil
+	return joined, nil
 }
 
 // attributes sets what the directory says: name, activity, privilege, groups, limits.
 // A change is logged with what it was and what it is.
-func (r *recorder) attributes(id string, p countersign.PersonFact) (bool, error) {
+func (r *recorder) attributes(id string, p countersign.PersonFact, changed bool) (bool, error) {
 	row, err := r.tx.Person(id)
 	if err != nil {
 		return false, err
@@ -327,8 +348,8 @@ func (r *recorder) attributes(id string, p countersign.PersonFact) (bool, error)
 	if row.Privileged != p.Privileged {
 		row.Privileged, row.PrivilegedSince = p.Privileged, now
 	}
-	changed := row.Name != before.Name || row.Email != before.Email || row.Active != before.Active || row.Privileged != before.Privileged
-	if changed {
+	if row.Name != before.Name || row.Email != before.Email || row.Active != before.Active || row.Privileged != before.Privileged {
+		changed = true
 		if err := r.tx.UpdatePerson(row); err != nil {
 			return false, err
 		}
@@ -343,15 +364,10 @@ func (r *recorder) attributes(id string, p countersign.PersonFact) (bool, error)
 		return false, err
 	}
 	limited, err := r.limits(id, p.Limits)
-	if err != nil || !(changed || moved || limited || before.Created.Equal(now)) {
+	if err != nil || !(changed || moved || limited) {
 		return false, err
 	}
-	detail, err := json.Marshal(p)
-	if err != nil {
-		return false, err
-	}
-	_, err = appendEntry(r.tx, entry{typ: countersign.EntryPersonChanged, subject: id, actor: r.actor, openings: map[string][]byte{countersign.OpeningDetail: detail}})
-	return true, err
+	return true, r.personEntry(id, p)
 }
 
 // groups sets the groups that this source states. Groups that change Countersign

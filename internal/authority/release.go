@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/approval"
@@ -223,10 +224,25 @@ func (r *releasing) tighten(tx *store.Tx) error {
 		need = need.Merge(w.version.Fallback())
 	}
 	need.Reason = true // whoever signs it now says why it is right in spite of that
+	// The log tells a return, which voids what was signed, from a mere change of who is
+	// eligible by the requirement: so each return has one of its own, with a second less
+	// to decide within.
+	need.DecideWithin = max(1, shortest(need.DecideWithin, r.state.Requirement.DecideWithin)-1)
 	r.standing.Requirement, r.standing.PolicyDigest = need, countersign.Digest(w.stored.Digest)
 	var err error
 	r.standing.Candidates, err = r.a.candidates(tx, r.row.Kind, r.state.Requirement.Merge(need), r.row.Nominated)
 	return err
+}
+
+// shortest is the shorter of two times of which zero means the default.
+func shortest(a, b int) int {
+	if a == 0 || b == 0 {
+		a, b = max(a, b), max(a, b)
+	}
+	if a == 0 {
+		return int(approval.DefaultDecideWithin / time.Second)
+	}
+	return min(a, b)
 }
 
 // pays reports whether a kind of document moves money to an account.
@@ -264,7 +280,7 @@ func (r *releasing) people(tx *store.Tx) error {
 			if err != nil {
 				return err
 			}
-			if !row.Reported.IsZero() {
+			if !row.Reported.IsZero() { // by its owner, or by whoever reset the person's factors
 				r.standing.Reported = append(r.standing.Reported, f)
 			}
 		}

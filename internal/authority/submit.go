@@ -66,6 +66,7 @@ type submission struct {
 	caseFile
 	created  bool
 	handOver string
+	attempt  int64 // of this revision, where an earlier one ended
 }
 
 func (s *submission) prepare(tx *store.Tx, body countersign.RequestBody) (err error) {
@@ -111,7 +112,7 @@ func (k Key) allows(sub *countersign.Submission) error {
 
 // write runs inside the transaction that writes the request.
 func (s *submission) write(tx *store.Tx) error {
-	s.caseFile, s.created, s.handOver = caseFile{}, false, ""
+	s.caseFile, s.created, s.handOver, s.attempt = caseFile{}, false, "", 0
 	d := s.in.doc
 	earlier, err := tx.ApprovalsOfObject(s.key.Source, d.Kind, d.ID, 50)
 	if err != nil {
@@ -136,7 +137,7 @@ func (s *submission) write(tx *store.Tx) error {
 	if err != nil {
 		return err
 	}
-	return s.open(tx, w, follows, attempts(earlier, d.Revision))
+	return s.open(tx, w, follows)
 }
 
 // weigh holds what was weighed ahead against what this transaction sees. Where there
@@ -152,14 +153,16 @@ func (s *submission) weigh(tx *store.Tx, earlier []store.ObjectRequest) (*weighi
 // known answers a document that was submitted before, or refuses other content
 // under its revision (ruling 4).
 func (s *submission) known(tx *store.Tx, earlier []store.ObjectRequest) (bool, error) {
-	i := slices.IndexFunc(earlier, func(e store.ObjectRequest) bool { return e.Revision == s.in.doc.Revision })
-	if i < 0 {
+	if len(earlier) == 0 {
 		return false, nil
 	}
-	row, err := tx.Approval(earlier[i].ID) // the newest of that revision
-	if err != nil {
+	row, err := tx.ApprovalOf(s.key.Source, s.in.doc.Kind, s.in.doc.ID, s.in.doc.Revision)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	} else if err != nil {
 		return false, err
 	}
+	s.attempt = row.Attempt + 1
 	if !row.Digest.Equal(s.in.digest) {
 		diff, err := countersign.Compare(row.Document, s.in.canonical)
 		if err != nil {
@@ -174,17 +177,6 @@ func (s *submission) known(tx *store.Tx, earlier []store.ObjectRequest) (bool, e
 		return false, nil // asked for again, after it ended
 	}
 	return true, s.caseFile.load(tx, row)
-}
-
-// attempts counts the requests for one revision.
-func attempts(earlier []store.ObjectRequest, revision string) int64 {
-	n := int64(0)
-	for _, e := range earlier {
-		if e.Revision == revision {
-			n++
-		}
-	}
-	return n
 }
 
 // notTooOften limits the rate of requests for one object: whoever sends revision
@@ -227,7 +219,7 @@ func (s *submission) place(tx *store.Tx, earlier []store.ObjectRequest) (follows
 }
 
 // open writes the request: the approval, its entry, what it replaces, the hand-over.
-func (s *submission) open(tx *store.Tx, w *weighing, follows string, attempt int64) error {
+func (s *submission) open(tx *store.Tx, w *weighing, follows string) error {
 	id := countersign.NewID(countersign.PrefixRequest, tx.Now())
 	supersedes := ""
 	if s.in.sub.Supersedes != "" {
@@ -249,7 +241,7 @@ func (s *submission) open(tx *store.Tx, w *weighing, follows string, attempt int
 			return err
 		}
 	}
-	row := &store.Approval{ID: id, Source: s.key.Source, Kind: s.in.doc.Kind, Object: s.in.doc.ID, Revision: s.in.doc.Revision, Attempt: attempt,
+	row := &store.Approval{ID: id, Source: s.key.Source, Kind: s.in.doc.Kind, Object: s.in.doc.ID, Revision: s.in.doc.Revision, Attempt: s.attempt,
 		Digest: s.in.digest, Document: s.in.canonical, Submission: string(s.subText), KeyID: s.key.ID, Vendor: s.matter.vendor,
 		Requester: s.matter.requester, Nominated: s.matter.nominated, Category: s.in.doc.Category, Created: tx.Now()}
 	s.amounts(row, w)

@@ -17,7 +17,8 @@ type weighing struct {
 	stored  store.Policy
 	version *policy.Version
 	result  policy.Result
-	gen     int64 // generation of the facts that were read
+	gen     int64        // generation of the facts that were read
+	sums    []signal.Sum // that were weighed; the matter's own are read anew by every attempt to write
 
 	// What goes into the log, where it was made ready before the transaction: sealed
 	// holds the openings "requirement" and "weighing", over the requirement that
@@ -88,7 +89,7 @@ func (a *Authority) weighBy(tx *store.Tx, m *matter, stage policy.Stage, stored 
 	if err := m.sums(tx, v); err != nil {
 		return nil, err
 	}
-	return &weighing{stored: stored, version: v, result: v.Evaluate(&m.facts, stage), gen: gen}, nil
+	return &weighing{stored: stored, version: v, result: v.Evaluate(&m.facts, stage), gen: gen, sums: slices.Clone(m.facts.Sums)}, nil
 }
 
 // renew holds a weighing that was made before the transaction against what the
@@ -101,15 +102,17 @@ func (a *Authority) renew(tx *store.Tx, m *matter, w *weighing, stage policy.Sta
 	if gen != w.gen {
 		return a.weigh(tx, m, stage)
 	}
-	before := m.facts.Sums
 	if err := m.sums(tx, w.version); err != nil {
 		return nil, err
 	}
-	if slices.Equal(before, m.facts.Sums) {
+	// Held against what was weighed, not against what the matter held last: after a
+	// collision the transaction runs again, and an attempt that was rolled back has read
+	// newer sums into the matter than the answer at hand was given on.
+	if slices.Equal(w.sums, m.facts.Sums) {
 		return w, nil
 	}
 	again := *w
-	again.sealed = nil
+	again.sealed, again.sums = nil, slices.Clone(m.facts.Sums)
 	again.result = w.version.Evaluate(&m.facts, stage)
 	return &again, nil
 }

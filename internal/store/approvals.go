@@ -120,6 +120,16 @@ func (tx *Tx) ApprovalsOfObject(source, kind, object string, limit int) ([]Objec
 		ORDER BY created_us DESC, id DESC LIMIT $5`, source, kind, object, limit)
 }
 
+// VerdictsOnObject lists the requests for an object that were denied or released,
+// newest first: however many revisions came after a denial, it is not forgotten.
+func (tx *Tx) VerdictsOnObject(source, kind, object string, limit int) ([]ObjectRequest, error) {
+	return List(tx, func(s Scanner) (o ObjectRequest, err error) {
+		err = s.Scan(&o.ID, &o.Revision, &o.Status, &o.Created, &o.Ended)
+		return o, err
+	}, `SELECT id, revision, status, created_us, ended_us FROM approval WHERE org_id = $1 AND source = $2 AND kind = $3 AND object_id = $4
+		AND status IN ('denied', 'released') ORDER BY created_us DESC, id DESC LIMIT $5`, source, kind, object, limit)
+}
+
 // Due lists requests that the clock alone changes now, the longest overdue first.
 func (tx *Tx) Due(limit int) ([]string, error) {
 	return List(tx, scanText, `SELECT id FROM approval WHERE org_id = $1 AND due_us > 0 AND due_us <= $2 ORDER BY due_us LIMIT $3`, tx.Now(), limit)

@@ -70,21 +70,22 @@ func scanIdentity(s Scanner) (i Identity, err error) {
 	return i, err
 }
 
-// PutIdentity binds a source's subject to a person. Binding it again to the same
-// person changes nothing; [ErrConflict] when it is another's.
-func (tx *Tx) PutIdentity(i Identity) error {
+// PutIdentity binds a source's subject to a person, and reports whether that is new.
+// Binding it again to the same person changes nothing; [ErrConflict] when it is
+// another's.
+func (tx *Tx) PutIdentity(i Identity) (bool, error) {
 	n, err := tx.Exec(`INSERT INTO identity (org_id, source, subject, person_id) VALUES ($1,$2,$3,$4) ON CONFLICT DO NOTHING`, i.Source, i.Subject, i.Person)
 	if err != nil || n == 1 {
-		return err
+		return n == 1, err
 	}
 	var have string
 	if err := tx.Row(`SELECT person_id FROM identity WHERE org_id = $1 AND source = $2 AND subject = $3`, i.Source, i.Subject).Scan(&have); err != nil {
-		return err
+		return false, err
 	}
 	if have != i.Person {
-		return ErrConflict
+		return false, ErrConflict
 	}
-	return nil
+	return false, nil
 }
 
 // Identities lists the ids of a person.
