@@ -59,7 +59,7 @@ type Document struct {
 	CostCentre  string       `json:"cost_centre,omitempty"` //
 	Category    string       `json:"category,omitempty"`    // category or general-ledger account
 	Subject     string       `json:"subject,omitempty"`     // what it is for, in a sentence
-	Amount      *Amount      `json:"amount,omitempty"`      // gross total
+	Amount      *Amount      `json:"amount,omitempty"`      // gross total; negative for a credit
 	Payee       *Payee       `json:"payee,omitempty"`
 	Lines       []Line       `json:"lines,omitempty"`
 	Dates       *Dates       `json:"dates,omitempty"`
@@ -102,7 +102,7 @@ type Line struct {
 	Unit        string  `json:"unit,omitempty"`     // UN/ECE Recommendation 20 code, or the system's own
 	UnitPrice   string  `json:"unit_price,omitempty"`
 	Amount      *Amount `json:"amount,omitempty"`
-	Payee       *Payee  `json:"payee,omitempty"` // in a payment batch: who this line pays
+	Payee       *Payee  `json:"payee,omitempty"` // in a payment batch, required: who this line pays
 }
 
 // Dates are calendar days, YYYY-MM-DD, without a time zone: the document's own.
@@ -210,6 +210,7 @@ func (d *Document) Validate(prefix string) error {
 	}
 	d.validateRequester(v)
 	d.validateLists(v)
+	d.validatePayment(v)
 	if d.Dates != nil {
 		for _, f := range [...]struct{ name, day string }{{"issued", d.Dates.Issued}, {"due", d.Dates.Due}, {"delivery", d.Dates.Delivery}, {"execution", d.Dates.Execution}} {
 			v.day("/dates/"+f.name, f.day)
@@ -298,6 +299,76 @@ func (d *Document) validateLists(v *validator) {
 		}
 		v.text("/custom/"+escapePointer(name), value, maxText)
 	}
+}
+
+// validatePayment checks what moves money. Nobody is paid less than nothing. A
+// payment batch pays by its lines: each names who gets how much on which account,
+// each by a number of its own, and together they are the amount to the cent, so
+// that the amount that is weighed is the amount that leaves.
+func (d *Document) validatePayment(v *validator) {
+	if d.Kind != KindPayment && d.Kind != KindPaymentBatch || d.Amount == nil {
+		return
+	}
+	total, err := d.Amount.Minor()
+	if err == nil && total < 0 {
+		v.fail("/amount/value", "a %s cannot be negative", d.Kind)
+	}
+	if d.Kind != KindPaymentBatch {
+		return
+	}
+	if d.Payee != nil {
+		v.fail("/payee", "a %s names who is paid on its lines", d.Kind)
+	}
+	if len(d.Lines) == 0 {
+		v.fail("/lines", "required for a %s: who is paid, to which account, how much", d.Kind)
+		return
+	}
+	seen := make(map[string]bool, len(d.Lines))
+	rest, whole := total, err == nil
+	for i := range d.Lines {
+		minor, ok := d.validatePaid(v, "/lines/"+strconv.Itoa(i), &d.Lines[i])
+		if n := d.Lines[i].Number; n != "" && seen[n] {
+			v.fail("/lines/"+strconv.Itoa(i)+"/number", "%q stands twice", clip(n))
+		}
+		seen[d.Lines[i].Number] = true
+		// Taking what is not negative off what is left: below zero the lines are more than
+		// the amount, and nothing can overflow.
+		if whole = whole && ok && rest >= minor; whole {
+			rest -= minor
+		} else if ok && err == nil && rest < minor {
+			v.fail("/lines", "add up to more than the amount, %s", d.Amount.Value)
+			return
+		}
+	}
+	if whole && rest != 0 {
+		v.fail("/lines", "add up to %s less than the amount, %s", FormatMinor(rest, d.Amount.Currency), d.Amount.Value)
+	}
+}
+
+// validatePaid checks one line of a payment batch and returns what it pays; false
+// where that cannot be told.
+func (d *Document) validatePaid(v *validator, at string, l *Line) (int64, bool) {
+	switch {
+	case l.Payee == nil:
+		v.fail(at+"/payee", "required in a %s: who is paid", d.Kind)
+	case l.Payee.Account == nil:
+		v.fail(at+"/payee/account", "required in a %s", d.Kind)
+	}
+	if l.Amount == nil {
+		v.fail(at+"/amount", "required in a %s", d.Kind)
+		return 0, false
+	}
+	minor, err := l.Amount.Minor()
+	switch {
+	case err != nil: // said already
+	case l.Amount.Currency != d.Amount.Currency:
+		v.fail(at+"/amount/currency", "want %s, the currency of the whole", clip(d.Amount.Currency))
+	case minor < 0:
+		v.fail(at+"/amount/value", "a payment cannot be negative")
+	default:
+		return minor, true
+	}
+	return 0, false
 }
 
 // Key names the document across its revisions: one object of the source's system.

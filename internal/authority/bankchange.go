@@ -6,11 +6,12 @@ import (
 	"github.com/countersign/countersign/internal/store"
 )
 
-// bankChanges reads the changes of the vendor's bank details that are under way.
-func (l *loader) bankChanges() {
-	changes, err := l.tx.PendingBankChanges(l.m.vendor)
+// bankChanges reads the changes of a vendor's bank details that are under way.
+func (l *loader) bankChanges(vendor string) []signal.BankChange {
+	out := []signal.BankChange{}
+	changes, err := l.tx.PendingBankChanges(vendor)
 	if l.fail(err) {
-		return
+		return nil
 	}
 	for _, c := range changes {
 		if c.Object == l.m.doc.ID && c.Kind == l.m.doc.Kind && c.Source == l.m.source {
@@ -18,10 +19,11 @@ func (l *loader) bankChanges() {
 		}
 		b, err := l.bankChange(c)
 		if l.fail(err) {
-			return
+			return nil
 		}
-		l.m.facts.BankChanges = append(l.m.facts.BankChanges, b)
+		out = append(out, b)
 	}
+	return out
 }
 
 func (l *loader) bankChange(c store.Approval) (signal.BankChange, error) {

@@ -27,6 +27,9 @@ func (a *Authority) openState(tx *store.Tx, m *matter, w *weighing, in approval.
 		if in.Candidates, err = a.candidates(tx, m.doc.Kind, in.Requirement, m.nominated); err != nil {
 			return approval.State{}, err
 		}
+		if in.Candidates, err = bystanders(tx, m.doc.Kind, m.doc.ID, in.Candidates); err != nil {
+			return approval.State{}, err
+		}
 	}
 	return approval.Open(in)
 }
@@ -182,18 +185,14 @@ func (a *Authority) limitInBase(tx *store.Tx, limits []store.PersonLimit, kind s
 	}
 	base := v.Currency()
 	money := signal.Money{Minor: found.Minor, Currency: found.Currency}
-	f := signal.Facts{}
+	f := signal.Facts{Now: tx.Now()}
 	if found.Currency != base {
-		r, err := tx.RateOn(base, found.Currency, tx.Now().Format(time.DateOnly))
-		if err != nil && !errors.Is(err, store.ErrNotFound) {
+		r, err := rateNow(tx, base, found.Currency)
+		if err != nil {
 			return nil, err
 		}
-		if err == nil {
-			day, err := time.Parse(time.DateOnly, r.Day)
-			if err != nil {
-				return nil, err
-			}
-			f.Rates = []signal.Rate{{Currency: r.Currency, Base: r.Base, Value: r.Value, Date: day, Source: r.Source}}
+		if r != nil {
+			f.Rates = []signal.Rate{*r}
 		}
 	}
 	in, _, missing := f.InBase(money, base)

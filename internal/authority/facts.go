@@ -31,6 +31,7 @@ type matter struct {
 	facts signal.Facts
 	base  string // the policy's currency
 	rates map[string]bool
+	paid  []string // numbers of the vendors that the lines pay
 }
 
 // directory is the source whose subjects every other source may use: the people
@@ -57,10 +58,11 @@ func (a *Authority) load(tx *store.Tx, v *policy.Version, m *matter, gen int64) 
 	}
 	l := &loader{a: a, tx: tx, v: v, m: m, at: at, seen: map[string]*signal.Person{}}
 	m.base = v.Currency()
-	m.rates = map[string]bool{}
+	m.rates, m.paid = map[string]bool{}, nil
 	m.facts = signal.Facts{Now: tx.Now(), Source: m.source, Document: m.doc, Submission: m.sub, Differences: []signal.Difference{}}
 	l.people()
 	l.vendor()
+	l.payments()
 	l.standing()
 	l.denials()
 	l.amounts()
@@ -80,9 +82,12 @@ func identify(tx *store.Tx, source, id string) (store.Person, error) {
 	if countersign.IsID(countersign.PrefixPerson, id) {
 		return tx.Person(id)
 	}
+	if source == directory {
+		return tx.PersonByIdentity(directory, foldLogin(id))
+	}
 	p, err := tx.PersonByIdentity(source, id)
-	if errors.Is(err, store.ErrNotFound) && source != directory {
-		return tx.PersonByIdentity(directory, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return tx.PersonByIdentity(directory, foldLogin(id))
 	}
 	return p, err
 }
@@ -208,19 +213,28 @@ func (l *loader) vendor() {
 		return
 	}
 	l.m.vendor = p.ID
-	v := &signal.Vendor{ID: p.ID, Record: store.AboutVendor(p.ID), Accounts: []signal.Account{}, LastPaid: []string{}}
-	l.m.facts.Vendor = v
+	v := l.vendorOf(p.ID)
+	if v == nil {
+		return
+	}
 	if p.Account != nil {
 		var err error
 		if v.Fingerprint, err = l.a.fingerprint(l.tx, p.ID, *p.Account); l.fail(err) {
 			return
 		}
 	}
-	row, err := l.tx.Vendor(p.ID)
+	l.m.facts.Vendor, l.m.facts.History = v, l.history(v)
+	l.m.facts.Differences = append(l.m.facts.Differences, signal.Differences(l.m.doc, v)...)
+}
+
+// vendorOf reads what is on record about a vendor; nil where that failed.
+func (l *loader) vendorOf(id string) *signal.Vendor {
+	v := &signal.Vendor{ID: id, Record: store.AboutVendor(id), Accounts: []signal.Account{}, LastPaid: []string{}}
+	row, err := l.tx.Vendor(id)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 	case l.fail(err):
-		return
+		return nil
 	default:
 		v.OnRecord, v.Name, v.Country, v.TaxID, v.Status = true, row.Name, row.Country, row.TaxID, row.Status
 		v.Created, v.RecordedSource, v.RecordedAt = row.Since, row.Source, row.Recorded
@@ -228,13 +242,15 @@ func (l *loader) vendor() {
 			if by, err := identify(l.tx, row.Source, row.CreatedBy); err == nil {
 				v.CreatedBy = by.ID
 			} else if !errors.Is(err, store.ErrNotFound) && l.fail(err) {
-				return
+				return nil
 			}
 		}
-		l.m.facts.Differences = append(l.m.facts.Differences, signal.Differences(l.m.doc, v)...)
 	}
 	l.accounts(v)
-	l.history(v)
+	if l.err != nil {
+		return nil
+	}
+	return v
 }
 
 func (l *loader) accounts(v *signal.Vendor) {
@@ -250,25 +266,26 @@ func (l *loader) accounts(v *signal.Vendor) {
 	}
 }
 
-func (l *loader) history(v *signal.Vendor) {
+func (l *loader) history(v *signal.Vendor) *signal.History {
 	stats, err := l.tx.VendorStats(v.ID)
 	if l.fail(err) {
-		return
+		return nil
 	}
 	unsettled := int64(0)
 	if l.at.unsettled {
 		if unsettled, err = l.tx.Unsettled(v.ID); l.fail(err) {
-			return
+			return nil
 		}
 	}
 	for _, s := range stats {
 		l.rate(s.Currency)
 	}
-	if l.err == nil {
-		h := summarise(&l.m.facts, stats, l.m.base, l.tx.Now())
-		h.Unsettled = int(unsettled)
-		l.m.facts.History = &h
+	if l.err != nil {
+		return nil
 	}
+	h := summarise(&l.m.facts, stats, l.m.base, l.tx.Now())
+	h.Unsettled = int(unsettled)
+	return &h
 }
 
 // summarise turns a vendor's figures into history in the policy's currency. What
@@ -357,7 +374,7 @@ func (l *loader) standing() {
 		}
 	}
 	if l.at.bankChanges && l.m.vendor != "" {
-		l.bankChanges()
+		l.m.facts.BankChanges = l.bankChanges(l.m.vendor)
 	}
 }
 
@@ -370,6 +387,11 @@ func (l *loader) about() []string {
 	for _, p := range []*signal.Person{l.m.facts.Requester, l.m.facts.Owner, l.m.facts.Approver, l.m.facts.ActingFor} {
 		if p.Known() && !slices.Contains(about, p.ID) {
 			about = append(about, p.ID)
+		}
+	}
+	for _, id := range l.m.paid {
+		if id != l.m.vendor {
+			about = append(about, store.AboutVendor(id))
 		}
 	}
 	return about
@@ -445,18 +467,11 @@ func (l *loader) rate(currency string) {
 		return
 	}
 	l.m.rates[currency] = true
-	r, err := l.tx.RateOn(l.m.base, currency, l.tx.Now().Format(time.DateOnly))
-	if errors.Is(err, store.ErrNotFound) {
+	r, err := rateNow(l.tx, l.m.base, currency)
+	if l.fail(err) || r == nil {
 		return
 	}
-	if l.fail(err) {
-		return
-	}
-	day, err := time.Parse(time.DateOnly, r.Day)
-	if l.fail(err) {
-		return
-	}
-	l.m.facts.Rates = append(l.m.facts.Rates, signal.Rate{Currency: r.Currency, Base: r.Base, Value: r.Value, Date: day, Source: r.Source})
+	l.m.facts.Rates = append(l.m.facts.Rates, *r)
 }
 
 // sums reads the sums that the policy's windows ask for. Inside the transaction that

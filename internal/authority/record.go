@@ -38,7 +38,7 @@ func (a *Authority) RecordFacts(ctx context.Context, key Key, body countersign.F
 	if err := countersign.ValidateFacts(&body); err != nil {
 		return nil, err
 	}
-	return a.recordFacts(ctx, recorder{a: a, source: key.Source, actor: key.ID}, body)
+	return a.recordFacts(ctx, recorder{a: a, source: key.Source, actor: key.ID, trusted: slices.Contains(key.Scopes, authn.ScopeProvisioning)}, body)
 }
 
 // RecordOffline takes facts in on the data folder, stamped "operator". Settled says
@@ -47,7 +47,7 @@ func (a *Authority) RecordOffline(ctx context.Context, source string, settled bo
 	if err := countersign.ValidateFacts(&body); err != nil {
 		return nil, err
 	}
-	return a.recordFacts(ctx, recorder{a: a, source: source, actor: actorOperator, settled: settled}, body)
+	return a.recordFacts(ctx, recorder{a: a, source: source, actor: actorOperator, settled: settled, trusted: true}, body)
 }
 
 func (a *Authority) recordFacts(ctx context.Context, r recorder, body countersign.FactsBody) (*countersign.FactsAnswer, error) {
@@ -67,6 +67,7 @@ type recorder struct {
 	source  string
 	actor   string
 	settled bool
+	trusted bool // may say rates that are far from the last
 
 	tx     *store.Tx
 	at     *settingsAt
@@ -85,17 +86,20 @@ func (r *recorder) record(body countersign.FactsBody) (err error) {
 	if err := r.people(body.People); err != nil {
 		return err
 	}
+	if len(body.People) > 0 {
+		if err := r.a.endFounding(r.tx, r.at); err != nil {
+			return err
+		}
+	}
 	for _, p := range body.Purchases {
 		if err := r.purchase(p); err != nil {
 			return err
 		}
 	}
-	for _, rate := range body.Rates {
-		changed, err := r.tx.PutRate(store.Rate{Base: rate.Base, Currency: rate.Currency, Day: rate.Day, Value: rate.Rate, Source: r.source})
-		if err != nil {
+	for i, rate := range body.Rates {
+		if err := r.putRate(i, rate); err != nil {
 			return err
 		}
-		r.count(changed, changed)
 	}
 	if r.answer.New+r.answer.Changed == 0 {
 		return nil
@@ -299,7 +303,7 @@ func (r *recorder) person(p countersign.PersonFact) (id string, fresh bool, err 
 		if !errors.Is(err, store.ErrNotFound) {
 			break
 		}
-		row, err = r.tx.PersonByIdentity(alias.Source, alias.Subject)
+		row, err = r.tx.PersonByIdentity(alias.Source, recordedSubject(alias))
 	}
 	now := r.tx.Now()
 	switch {
@@ -314,10 +318,19 @@ func (r *recorder) person(p countersign.PersonFact) (id string, fresh bool, err 
 }
 
 // identities binds the ids that the directory states, and reports whether any was new.
+// recordedSubject is the form in which an identifier is on record: what people sign in
+// with has one form only.
+func recordedSubject(a countersign.Alias) string {
+	if a.Source == directory {
+		return foldLogin(a.Subject)
+	}
+	return a.Subject
+}
+
 func (r *recorder) identities(person string, p countersign.PersonFact) (joined bool, err error) {
 	all := append([]countersign.Alias{{Source: r.source, Subject: p.Subject}}, p.Aliases...)
 	for _, alias := range all {
-		fresh, err := r.tx.PutIdentity(store.Identity{Source: alias.Source, Subject: alias.Subject, Person: person})
+		fresh, err := r.tx.PutIdentity(store.Identity{Source: alias.Source, Subject: recordedSubject(alias), Person: person})
 		if errors.Is(err, store.ErrConflict) {
 			return false, countersign.NewProblem(countersign.CodeConflict, "%s knows %q as another person", alias.Source, alias.Subject).
 				WithHint("two ids of one natural person cannot be joined by sending facts; an administrator does it")
@@ -433,6 +446,9 @@ func (r *recorder) limits(id string, want []countersign.LimitFact) (changed bool
 // becameHistory turns what was released into history: the purchase itself, the
 // account that is paid, the account that a bank change brought.
 func (a *Authority) becameHistory(tx *store.Tx, row store.Approval, m *matter) error {
+	if row.Kind == countersign.KindPaymentBatch {
+		return a.batchBecameHistory(tx, row, m.doc)
+	}
 	if row.Vendor == "" {
 		return nil
 	}
@@ -449,18 +465,5 @@ func (a *Authority) becameHistory(tx *store.Tx, row store.Approval, m *matter) e
 	}
 	p := store.Purchase{Kind: row.Kind, ID: row.Object, Vendor: row.Vendor, Currency: row.Currency, Minor: row.Minor, Dated: tx.Now(), Requester: row.Requester,
 		Category: row.Category, Source: row.Source, Settles: tx.Now()}
-	if account != nil {
-		var err error
-		if p.Fingerprint, err = a.recordedFingerprint(tx, row.Vendor, *account); err != nil {
-			return err
-		}
-	}
-	if _, err := tx.InsertPurchase(p); err != nil {
-		return err
-	}
-	if p.Fingerprint == "" || !pays(row.Kind) {
-		return nil
-	}
-	_, err := tx.PutVendorAccount(store.VendorAccount{Vendor: row.Vendor, Fingerprint: p.Fingerprint, First: tx.Now(), Paid: tx.Now(), Source: row.Source})
-	return err
+	return a.purchased(tx, p, account)
 }

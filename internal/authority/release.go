@@ -11,6 +11,7 @@ import (
 	"github.com/countersign/countersign/internal/approval"
 	"github.com/countersign/countersign/internal/authn"
 	"github.com/countersign/countersign/internal/policy"
+	"github.com/countersign/countersign/internal/signal"
 	"github.com/countersign/countersign/internal/store"
 )
 
@@ -176,13 +177,10 @@ func (r *releasing) stand(tx *store.Tx) error {
 	for _, z := range r.matter.facts.Freezes {
 		r.standing.Freezes = append(r.standing.Freezes, approval.Freeze{ID: z.ID, Subject: z.About, Ends: z.Until})
 	}
-	fingerprint := ""
-	if v := r.matter.facts.Vendor; v != nil {
-		fingerprint = v.Fingerprint
-	}
-	if pays(r.row.Kind) {
-		for _, b := range r.matter.facts.BankChanges {
-			r.standing.BankChanges = append(r.standing.BankChanges, approval.BankChange{Request: b.Request, ToNew: b.To != "" && b.To == fingerprint, Since: b.At})
+	if f := &r.matter.facts; pays(r.matter.doc) {
+		r.bankChanges(f.Vendor, f.BankChanges)
+		for i := range f.Payments {
+			r.bankChanges(f.Payments[i].Vendor, f.Payments[i].BankChanges)
 		}
 	}
 	if err := r.people(tx); err != nil {
@@ -245,13 +243,18 @@ func shortest(a, b int) int {
 	return min(a, b)
 }
 
-// pays reports whether a kind of document moves money to an account.
-func pays(kind string) bool {
-	switch kind {
-	case countersign.KindPayment, countersign.KindPaymentBatch, countersign.KindInvoice:
-		return true
+// bankChanges adds the changes of the bank details of somebody who is paid, each once:
+// that one line pays the new account says more than that another pays the old one.
+func (r *releasing) bankChanges(v *signal.Vendor, changes []signal.BankChange) {
+	for _, b := range changes {
+		is := approval.BankChange{Request: b.Request, ToNew: v != nil && b.To != "" && b.To == v.Fingerprint, Since: b.At}
+		at := slices.IndexFunc(r.standing.BankChanges, func(o approval.BankChange) bool { return o.Request == is.Request })
+		if at < 0 {
+			r.standing.BankChanges = append(r.standing.BankChanges, is)
+		} else if is.ToNew {
+			r.standing.BankChanges[at].ToNew = true
+		}
 	}
-	return false
 }
 
 // people finds approvers who are no longer active, factors that were reported, and

@@ -257,7 +257,7 @@ func (s *submission) open(tx *store.Tx, w *weighing, follows string) error {
 
 // amounts copies the amounts into the columns that are summed.
 func (s *submission) amounts(row *store.Approval, w *weighing) {
-	m, missing := s.matter.facts.Amount()
+	m, missing := s.matter.facts.Signed()
 	if missing != "" {
 		return
 	}

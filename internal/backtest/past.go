@@ -254,12 +254,12 @@ func (p *past) sum(i int, d *purchase, now time.Time) (signal.Sum, bool) {
 }
 
 // submitted adds a document to the sums of the windows. base is its amount in the
-// policy's currency on its own day, where that is known.
+// policy's currency on its own day, where that is known. Credits make no sum smaller.
 func (p *past) submitted(d *purchase) {
 	for i := range p.windows {
 		w := &p.windows[i]
 		k, missing := keyOf(w, d)
-		if missing != "" || w.Below.Currency != p.base || (d.baseKnown && d.base >= w.Below.Minor) {
+		if missing != "" || w.Below.Currency != p.base || (d.baseKnown && (d.base <= 0 || d.base >= w.Below.Minor)) {
 			continue
 		}
 		s := p.sums[i][k]
@@ -268,7 +268,7 @@ func (p *past) submitted(d *purchase) {
 			p.sums[i][k] = s
 		}
 		// A total near the end of 64 bits is not added to: what does not fit is not known.
-		known := d.baseKnown && d.base > math.MinInt64/4 && s.total < math.MaxInt64/2 && s.total > math.MinInt64/2
+		known := d.baseKnown && s.total < math.MaxInt64/2
 		s.entries = append(s.entries, sumEntry{d.head.id, d.base, d.head.day, known})
 		s.take(&s.entries[len(s.entries)-1], 1)
 	}

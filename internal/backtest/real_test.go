@@ -135,7 +135,8 @@ func simpleCount(t *testing.T, name string) (large, first int) {
 		if d.day.Before(began.AddDate(0, 0, 90)) {
 			continue
 		}
-		euros := (d.minor*12 + 5) / 10 // cents, to the nearest, as amounts are converted
+		size := max(d.minor, -d.minor) // a credit is weighed by its size
+		euros := (size*12 + 5) / 10    // cents, to the nearest, as amounts are converted
 		if euros >= 30000_00 {
 			large++
 		}

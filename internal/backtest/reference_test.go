@@ -400,7 +400,7 @@ func referenceSum(rates *backtest.Rates, w signal.Window, b bill, past []bill) *
 		switch {
 		case missing != "":
 			s.Unknown++
-		case m.Minor < w.Below.Minor:
+		case m.Minor > 0 && m.Minor < w.Below.Minor:
 			s.Count++
 			s.Total.Minor += m.Minor
 		}

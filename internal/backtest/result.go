@@ -55,7 +55,7 @@ type History struct {
 	Vendors        int `json:"vendors"`
 	DerivedVendors int `json:"derived_vendors"` // of these, vendors whose id was made from the name
 	WithoutVendor  int `json:"without_vendor"`  // documents
-	Credits        int `json:"credits"`         // documents with a negative amount; they are weighed like any other
+	Credits        int `json:"credits"`         // documents with a negative amount; they are weighed by their size
 	WithoutRate    int `json:"without_rate"`    // counted documents whose amount cannot be said in the policy's currency
 }
 

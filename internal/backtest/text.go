@@ -59,7 +59,7 @@ func (p *printer) history(r *Result) {
 	note(h.WarmUpDocuments, "%s of the first %s only make history: counted from %s on", plural(h.WarmUpDocuments, "document"), plural(h.WarmUpDays, "day"), h.CountedFrom)
 	note(h.DerivedVendors, "%s without an id in the file: it is derived from the name", plural(h.DerivedVendors, "vendor"))
 	note(h.WithoutVendor, "%s without any vendor", plural(h.WithoutVendor, "document"))
-	note(h.Credits, "%s with a negative amount (credits): weighed like any other", plural(h.Credits, "document"))
+	note(h.Credits, "%s with a negative amount (credits): weighed by its size", plural(h.Credits, "document"))
 	note(h.WithoutRate, "%s in a currency without a rate into %s on that day: give dated rates", plural(h.WithoutRate, "counted document"), r.Currency)
 	if f := h.File; f != nil {
 		note(int(f.Redacted), "%s with a redacted vendor name", plural(int(f.Redacted), "row"))

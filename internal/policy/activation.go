@@ -229,6 +229,12 @@ func (a *activation) ofDocument(name string, d *countersign.Document) ref.Val {
 		return word(d.Category)
 	case "subject":
 		return word(d.Subject)
+	case "credit":
+		m, missing := a.f.Signed()
+		if missing != "" {
+			return nil
+		}
+		return types.Bool(m.Minor < 0)
 	case "currency":
 		if d.Amount == nil {
 			return nil

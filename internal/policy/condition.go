@@ -273,7 +273,7 @@ func aboutSeparation(names map[string]bool) bool {
 
 func (l *loader) usesName(name string, u *uses) {
 	switch name {
-	case "amount", "currency":
+	case "amount", "credit", "currency":
 		u.amount = true
 	case "approver", "acting_for":
 		u.person = true

@@ -29,6 +29,10 @@ type Facts struct {
 	Vendor  *Vendor  `json:"vendor,omitempty"`  // nil: not looked up
 	History *History `json:"history,omitempty"` // nil: not looked up
 
+	// Payments are what the lines pay, where lines name payees, as in a payment batch:
+	// one for each payee and account. Nil: not looked up.
+	Payments []Payment `json:"payments,omitzero"`
+
 	// Requester and Approver are nil when nobody is named. A person who is named but
 	// not on record has only Claimed set. Owner is the person who answers for a
 	// service that requests; ActingFor is whom the approver stands in for, nil when

@@ -182,8 +182,17 @@ func (f *Facts) InBase(m Money, base string) (converted Money, rate *Rate, missi
 	return Money{}, nil, "rate of " + m.Currency + " in " + base
 }
 
-// Amount returns the document's amount, or what is missing.
+// Amount returns the size of the document's amount, or what is missing. A credit
+// (a negative amount) is weighed by its size: a large one is as large as a large
+// invoice, and none makes room for anything else.
 func (f *Facts) Amount() (m Money, missing string) {
+	m, missing = f.Signed()
+	m.Minor = max(m.Minor, -m.Minor) // no amount is the least number of 64 bits
+	return m, missing
+}
+
+// Signed returns the document's amount as it is written, or what is missing.
+func (f *Facts) Signed() (m Money, missing string) {
 	if f.Document == nil || f.Document.Amount == nil {
 		return Money{}, "amount"
 	}

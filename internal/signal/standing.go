@@ -1,5 +1,7 @@
 package signal
 
+import "slices"
+
 // openAlert counts alerts from a severity on.
 func openAlert(f *Facts, s *Settings) answer {
 	if f.Alerts == nil {
@@ -24,19 +26,34 @@ func openAlert(f *Facts, s *Settings) answer {
 	if worst.Severity.Rank() == 0 {
 		severity = "unranked"
 	}
-	return say(true, severity+" alert about "+worst.About+" of "+day(worst.Raised), from, "alert "+worst.ID)
+	return say(true, severity+" alert about "+worst.About+" of "+day(worst.Raised)+f.linesTo(worst.About), from, "alert "+worst.ID)
 }
 
 func frozen(f *Facts, _ *Settings) answer {
 	if f.Freezes == nil {
 		return cannot("freezes")
 	}
-	for _, z := range f.Freezes {
-		if z.Until.IsZero() || f.Now.Before(z.Until) {
-			return say(true, z.About+" is frozen", "not frozen", "freeze "+z.ID)
+	var first *Freeze
+	var about []string
+	for i := range f.Freezes {
+		z := &f.Freezes[i]
+		if !z.Until.IsZero() && !f.Now.Before(z.Until) {
+			continue
+		}
+		if first == nil {
+			first = z
+		}
+		if !slices.Contains(about, z.About) {
+			about = append(about, z.About)
 		}
 	}
-	return say(false, "", "not frozen", "freezes")
+	switch len(about) {
+	case 0:
+		return say(false, "", "not frozen", "freezes")
+	case 1:
+		return say(true, first.About+" is frozen"+f.linesTo(about...), "not frozen", "freeze "+first.ID)
+	}
+	return say(true, few(about)+" are frozen"+f.linesTo(about...), "not frozen", "freeze "+first.ID)
 }
 
 func previouslyDenied(f *Facts, _ *Settings) answer {

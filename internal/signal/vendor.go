@@ -42,11 +42,15 @@ func claimsDiffer(f *Facts, _ *Settings) answer {
 	if len(f.Differences) == 0 {
 		return say(false, "", "nothing differs", "records")
 	}
-	parts := make([]string, len(f.Differences))
-	for i, d := range f.Differences {
+	parts := make([]string, min(len(f.Differences), mostNamed))
+	for i, d := range f.Differences[:len(parts)] {
 		parts[i] = d.Field + " " + strconv.Quote(d.Claimed) + " where " + strconv.Quote(d.Stored) + " is on record"
 	}
-	return say(true, join(parts), "the same as on record", "records")
+	value := join(parts)
+	if more := len(f.Differences) - len(parts); more > 0 {
+		value += " and " + strconv.Itoa(more) + " more"
+	}
+	return say(true, value, "the same as on record", "records")
 }
 
 // Differences lists where a document claims a fact about the payee otherwise than it

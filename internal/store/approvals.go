@@ -230,12 +230,13 @@ type SumQuery struct {
 type Sum struct{ Count, Total, Unknown int64 }
 
 // SumOf adds up the requests that count. Called inside the transaction that writes a
-// request, it sees every request that was written before.
+// request, it sees every request that was written before. Credits count for nothing:
+// a sum never becomes smaller by what is added.
 func (tx *Tx) SumOf(q SumQuery) (s Sum, err error) {
 	text := `SELECT COUNT(*), CAST(COALESCE(SUM(CASE WHEN base_currency = $2 THEN base_minor ELSE 0 END), 0) AS BIGINT),
 		CAST(COALESCE(SUM(CASE WHEN base_currency = $2 THEN 0 ELSE 1 END), 0) AS BIGINT)
 		FROM approval WHERE org_id = $1 AND counted = 1 AND kind = $3 AND created_us > $4 AND object_id <> $5
-		AND (base_currency <> $2 OR base_minor < $6)`
+		AND (base_currency <> $2 OR (base_minor > 0 AND base_minor < $6))`
 	args := []any{q.Base, q.Kind, q.Since, q.Object, q.Below}
 	for _, c := range []struct{ column, value string }{{"vendor_id", q.Vendor}, {"requester_key", q.Requester}, {"category", q.Category}} {
 		if c.value != "" {
