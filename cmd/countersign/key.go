@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
 
 	"github.com/countersign/countersign/internal/authority"
+	"github.com/countersign/countersign/internal/store"
 )
 
 // keyCmd holds the commands about the API keys of systems.
@@ -20,6 +22,8 @@ type keyCmd struct {
 type keyCreateCmd struct {
 	serverFlags
 	factorFlags
+	onData
+	Offline bool     `help:"Make it on the data folder, as its operator, while no server runs: the only way to a key with the scope provisioning once there are two administrators."`
 	Source  string   `arg:"" help:"The system that will use it, as sap: what it submits is what it sees."`
 	Name    string   `placeholder:"TEXT" help:"What you call it. Default: the source."`
 	Scopes  []string `name:"scope" required:"" placeholder:"SCOPE" help:"What it may do: submit, evaluate, facts, alert, vouch, release, audit, events, provisioning."`
@@ -30,19 +34,8 @@ type keyCreateCmd struct {
 }
 
 func (c *keyCreateCmd) Run(ctx context.Context, p *process) error {
-	conn, err := c.asPerson(p)
+	made, err := c.make(ctx, p)
 	if err != nil {
-		return err
-	}
-	body := struct {
-		authority.NewKey
-		stepUp
-	}{NewKey: authority.NewKey{Name: or(c.Name, c.Source), Source: c.Source, Scopes: c.Scopes, Returns: c.Returns, Days: c.Days}}
-	if body.StepUp, err = c.stepUp(ctx, conn, p.asker(), "key:"+c.Source); err != nil {
-		return err
-	}
-	var made authority.MadeKey
-	if err := conn.call(ctx, http.MethodPost, "/v1/keys", body, &made); err != nil {
 		return err
 	}
 	if c.Output != "" {
@@ -60,6 +53,53 @@ func (c *keyCreateCmd) Run(ctx context.Context, p *process) error {
 		fmt.Fprintln(p.err, "hint: keep it now, it is shown nowhere again")
 	}
 	return nil
+}
+
+func (c *keyCreateCmd) make(ctx context.Context, p *process) (*authority.MadeKey, error) {
+	n := authority.NewKey{Name: or(c.Name, c.Source), Source: c.Source, Scopes: c.Scopes, Returns: c.Returns, Days: c.Days}
+	if c.Offline {
+		return c.offline(ctx, p, n)
+	}
+	if c.Config != "" || c.Org != "" {
+		return nil, usage("--config and --org are for --offline: a server has its own")
+	}
+	conn, err := c.asPerson(p)
+	if err != nil {
+		return nil, err
+	}
+	body := struct {
+		authority.NewKey
+		stepUp
+	}{NewKey: n}
+	if body.StepUp, err = c.stepUp(ctx, conn, p.asker(), authority.KeySubject(n.Source, n.Scopes)); err != nil {
+		return nil, err
+	}
+	var made authority.MadeKey
+	return &made, conn.call(ctx, http.MethodPost, "/v1/keys", body, &made)
+}
+
+// offline makes the key on the data, stamped "operator".
+func (c *keyCreateCmd) offline(ctx context.Context, p *process, n authority.NewKey) (made *authority.MadeKey, err error) {
+	config, err := Load(c.Config, p.env)
+	if err != nil {
+		return nil, err
+	}
+	in, err := openInstallation(ctx, config, nil, newLog(&config, p))
+	if errors.Is(err, store.ErrInUse) {
+		return nil, withHint(err, "stop the server for it")
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, in.close()) }()
+	a, err := in.one(c.Org)
+	if err != nil {
+		return nil, err
+	}
+	if made, err = a.CreateKeyOffline(ctx, n); err != nil {
+		return nil, err
+	}
+	return made, a.Publish(ctx)
 }
 
 type keyListCmd struct {

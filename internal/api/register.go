@@ -18,7 +18,7 @@ func registerOperations() []operation {
 		{method: get, path: "/v1/keys", id: "listKeys", tag: "register", who: people, summary: "List API keys", detail: "For auditors, controllers and administrators. A key itself is never shown again.",
 			out: authority.KeysView{}, run: listKeys},
 		{method: post, path: "/v1/keys", id: "createKey", tag: "register", who: people, strict: true, repeat: true, summary: "Make an API key",
-			detail: "For administrators, with a step-up for \"key:SOURCE\". The key is shown once.", in: KeyBody{}, out: authority.MadeKey{}, status: []int{201}, run: createKey},
+			detail: "For administrators, with a step-up for \"key:SOURCE:SCOPES\", the scopes sorted and with commas between. The key is shown once. Once the organisation is founded, a key with the scope \"provisioning\" is made on the data folder only.", in: KeyBody{}, out: authority.MadeKey{}, status: []int{201}, run: createKey},
 		{method: remove, path: "/v1/keys/{key}", id: "revokeKey", tag: "register", who: people, summary: "End an API key now", status: []int{204}, run: revokeKey},
 		{method: get, path: "/v1/policies", id: "listPolicies", tag: "register", who: people, summary: "List the versions of the policy, newest first", out: authority.PoliciesView{}, run: listPolicies},
 		{method: get, path: "/v1/policies/current", id: "currentPolicy", tag: "register", who: people, summary: "Read the policy in force", out: authority.PolicyView{}, run: currentPolicy},

@@ -263,7 +263,7 @@ func (v *visit) register() {
 	v.Refused(v.Try("GET", "/v1/people", marta.Token, nil, nil), countersign.CodeForbidden)
 
 	var made authority.MadeKey
-	body := map[string]any{"name": "sap", "source": "sap", "scopes": []string{"submit"}, "step_up": samuel.StepUp("key:sap")}
+	body := map[string]any{"name": "sap", "source": "sap", "scopes": []string{"submit"}, "step_up": samuel.StepUp("key:sap:submit")}
 	r := v.Request("POST", "/v1/keys", samuel.Token, body)
 	r.Header.Set("Idempotency-Key", "make-sap")
 	if a := v.Do(r); a.Status != 201 || json.Unmarshal(a.Body, &made) != nil || made.Key == "" {

@@ -41,14 +41,10 @@ type Standing struct {
 }
 
 // Counts reports why the authenticator may not be used for an act at now, or nil. A
-// sign-in may use one that is still cooling off or unconfirmed, see [Standing.SignsIn].
+// sign-in may use one that is still cooling off, see [Standing.SignsIn].
 func (s Standing) Counts(now time.Time) error {
 	if err := s.SignsIn(); err != nil {
 		return err
-	}
-	if s.NeedsConfirmation && s.ConfirmedBy == "" {
-		return forbidden(ErrNotPermitted, "this authenticator is new and nobody has confirmed it yet").
-			WithHint("ask a second person, who did not invite you, to confirm it with you")
 	}
 	if now.Before(s.CoolOffUntil) {
 		return forbidden(ErrNotPermitted, "this authenticator is new and counts from %s", s.CoolOffUntil.UTC().Format(time.RFC3339))
@@ -56,8 +52,27 @@ func (s Standing) Counts(now time.Time) error {
 	return nil
 }
 
-// SignsIn reports why the authenticator may not even open a session, or nil.
+// SignsIn reports why the authenticator may not even open a session, or nil. One that
+// nobody has confirmed opens none: it may be somebody else's, and a session alone can
+// already stop, deny and propose in the person's name.
 func (s Standing) SignsIn() error {
+	if err := s.inUse(); err != nil {
+		return err
+	}
+	return s.Confirmed()
+}
+
+// Confirmed reports that the authenticator waits for its confirmation, or nil.
+func (s Standing) Confirmed() error {
+	if !s.NeedsConfirmation || s.ConfirmedBy != "" {
+		return nil
+	}
+	return forbidden(ErrNotPermitted, "this authenticator waits for a second person to confirm it").
+		WithHint("ask a second person, who did not invite you, to confirm it with you")
+}
+
+// inUse refuses what was removed or reported.
+func (s Standing) inUse() error {
 	switch {
 	case !s.RemovedAt.IsZero():
 		return forbidden(ErrNotPermitted, "this authenticator was removed")
@@ -75,8 +90,8 @@ func (s Standing) Confirm(by string, now time.Time) (Standing, error) {
 		return s, countersign.NewProblem(countersign.CodeState, "this authenticator needs no confirmation")
 	case s.ConfirmedBy != "":
 		return s, countersign.NewProblem(countersign.CodeState, "this authenticator is confirmed already")
-	case s.SignsIn() != nil:
-		return s, s.SignsIn()
+	case s.inUse() != nil:
+		return s, s.inUse()
 	case !countersign.IsID(countersign.PrefixPerson, by):
 		return s, forbidden(ErrNotPermitted, "only a person can confirm an enrolment")
 	case by == s.Person:

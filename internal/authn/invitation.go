@@ -137,17 +137,16 @@ func GrantByFactor(j Judgement, used Standing, now time.Time) (Grant, error) {
 	return Grant{person: j.person, by: "factor:" + j.authenticator, strongest: j.Assurance, expires: now.Add(EnrolmentLife)}, nil
 }
 
-// EnrolmentRules are the organisation's settings and what is known of the person.
+// EnrolmentRules are the organisation's state and settings.
 type EnrolmentRules struct {
 	Founding bool          // fewer than two administrators exist yet
-	Trusted  bool          // the person is an approver or an administrator
 	CoolOff  time.Duration // before a new authenticator counts; the very first one does at once
 }
 
 // Enrol turns the grant into the standing of a new authenticator of the given kind.
-// Once the organisation is founded, an approver's or administrator's enrolment that
-// rests on an invitation or a recovery code counts only when a second person has
-// confirmed it (ruling 14). One that rests on an authenticator of equal strength rests
+// Once the organisation is founded, an enrolment that rests on an invitation or a
+// recovery code counts only when a second person has confirmed it (ruling 14). That
+// holds for everybody: a clerk of today can be made an approver tomorrow. One that rests on an authenticator of equal strength rests
 // on that one's confirmation; cooling off applies to it all the same.
 func (g Grant) Enrol(kind Kind, rules EnrolmentRules, now time.Time) (Standing, error) {
 	if err := g.check(now); err != nil {
@@ -162,7 +161,7 @@ func (g Grant) Enrol(kind Kind, rules EnrolmentRules, now time.Time) (Standing, 
 			WithHint("step up with a passkey, or ask for an invitation")
 	}
 	s := Standing{Person: g.person, EnrolledAt: now, EnrolledBy: g.by, InvitedBy: g.inviter}
-	s.NeedsConfirmation = rules.Trusted && !rules.Founding && !byFactor
+	s.NeedsConfirmation = !rules.Founding && !byFactor
 	if rules.CoolOff > 0 && !(rules.Founding && g.by == "setup") {
 		s.CoolOffUntil = now.Add(rules.CoolOff)
 	}

@@ -188,7 +188,7 @@ func TestRuling18RecoveryCodes(t *testing.T) {
 	if g.Person() != person || g.By() != "recovery" {
 		t.Errorf("%+v", g)
 	}
-	s, err := g.Enrol(authn.KindPasskey, authn.EnrolmentRules{Trusted: true}, now)
+	s, err := g.Enrol(authn.KindPasskey, authn.EnrolmentRules{}, now)
 	if err != nil || !s.NeedsConfirmation {
 		t.Errorf("an approver's new key after a recovery counts without a second person: %v", err)
 	}

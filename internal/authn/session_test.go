@@ -196,19 +196,18 @@ func TestRuling14ConfirmationByASecondPerson(t *testing.T) {
 		rules authn.EnrolmentRules
 		needs bool
 	}{
-		"founding":            {authn.EnrolmentRules{Founding: true, Trusted: true}, false},
-		"founded, a clerk":    {authn.EnrolmentRules{}, false},
-		"founded, a approver": {authn.EnrolmentRules{Trusted: true}, true},
+		"founding": {authn.EnrolmentRules{Founding: true}, false},
+		"founded":  {authn.EnrolmentRules{}, true},
 	} {
 		s, err := g.Enrol(authn.KindPasskey, c.rules, now)
 		if err != nil || s.NeedsConfirmation != c.needs || (s.Counts(now) == nil) == c.needs {
 			t.Errorf("%s: %v %+v", name, err, s)
 		}
-		if s.SignsIn() != nil {
-			t.Errorf("%s: cannot sign in to be confirmed", name)
+		if (s.SignsIn() == nil) == c.needs || (s.Confirmed() == nil) == c.needs {
+			t.Errorf("%s: signs in: %v", name, s.SignsIn())
 		}
 	}
-	s, err := g.Enrol(authn.KindPasskey, authn.EnrolmentRules{Trusted: true, CoolOff: 24 * time.Hour}, now)
+	s, err := g.Enrol(authn.KindPasskey, authn.EnrolmentRules{CoolOff: 24 * time.Hour}, now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -300,7 +299,7 @@ func TestEnrolmentByAnEqualFactor(t *testing.T) {
 	d := mustEnrol(t, rp, softkey.Behaviour{})
 	strong, weak := stepUpByPasskey(t, rp, d), stepUpByCode(t, d.person, authn.PurposeStepUp)
 	standing := authn.Standing{Person: d.person, EnrolledAt: now}
-	rules := authn.EnrolmentRules{Trusted: true, CoolOff: time.Hour}
+	rules := authn.EnrolmentRules{CoolOff: time.Hour}
 	for name, c := range map[string]struct {
 		j    authn.Judgement
 		kind authn.Kind

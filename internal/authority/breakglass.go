@@ -92,8 +92,10 @@ func (a *Authority) nameBreakGlass(tx *store.Tx, c *caseFile, d *countersign.Doc
 			return err
 		}
 	}
-	_, err := appendEntry(tx, entry{typ: countersign.EntryBreakGlassNamed, subject: d.ID, actor: actor, facts: map[string]string{"request": c.row.ID}})
-	return err
+	if _, err := appendEntry(tx, entry{typ: countersign.EntryBreakGlassNamed, subject: d.ID, actor: actor, facts: map[string]string{"request": c.row.ID}}); err != nil {
+		return err
+	}
+	return tx.FactsChanged()
 }
 
 // BreakGlassUse is a use of break-glass that waits for its review.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/countersign/countersign"
@@ -145,6 +146,11 @@ func (a *Authority) AuthenticateSession(ctx context.Context, token string) (Sess
 		if !s.Person.Active {
 			return over
 		}
+		if stands, err := opened(tx, f); err != nil {
+			return err
+		} else if !stands {
+			return over
+		}
 		if t, worth := f.Touch(tx.Now()); worth {
 			touched = &t
 		}
@@ -163,6 +169,43 @@ func (a *Authority) AuthenticateSession(ctx context.Context, token string) (Sess
 		}
 	}
 	return s, nil
+}
+
+// opened reports whether everything that opened a session may still open one: nothing
+// of it was removed or reported since, and nothing waits for a confirmation.
+func opened(tx *store.Tx, s authn.Session) (bool, error) {
+	var by []string
+	for _, f := range s.Factors {
+		if f.Authenticator != "" {
+			by = append(by, f.Authenticator)
+		}
+	}
+	if s.Grant != nil {
+		if id, ok := strings.CutPrefix(s.Grant.By(), "factor:"); ok {
+			by = append(by, id)
+		}
+	}
+	if len(by) == 0 {
+		return true, nil
+	}
+	have, err := tx.Authenticators(s.Person)
+	if err != nil {
+		return false, err
+	}
+	for _, id := range by {
+		i := slices.IndexFunc(have, func(f store.Authenticator) bool { return f.ID == id })
+		if i < 0 || !have[i].Reported.IsZero() {
+			return false, nil
+		}
+		standing, err := standingOf(have[i])
+		if err != nil {
+			return false, err
+		}
+		if standing.SignsIn() != nil {
+			return false, nil
+		}
+	}
+	return true, nil
 }
 
 // saveSession stores a session that was just opened.

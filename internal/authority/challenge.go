@@ -291,7 +291,7 @@ func (a *Authority) actor(tx *store.Tx, c *caseFile, person, actingFor string, g
 // is stricter binds this person; a deny bars only them.
 func (a *Authority) weighPerson(tx *store.Tx, c *caseFile, person, actingFor string) (*countersign.Requirement, error) {
 	if countersign.InternalKind(c.row.Kind) {
-		return a.frozenSubject(tx, c, person, actingFor)
+		return a.aboutThemselves(tx, c, person, actingFor)
 	}
 	m, err := c.matter()
 	if err != nil {
@@ -303,19 +303,6 @@ func (a *Authority) weighPerson(tx *store.Tx, c *caseFile, person, actingFor str
 		return nil, err
 	}
 	return &w.result.Requirement, nil
-}
-
-// frozenSubject bars whom a freeze is about from deciding on its extension or its end
-// (ruling 22), before they could spoil it by having decided.
-func (a *Authority) frozenSubject(tx *store.Tx, c *caseFile, people ...string) (*countersign.Requirement, error) {
-	if c.row.Kind != countersign.KindFreezeExtend && c.row.Kind != countersign.KindFreezeLift {
-		return nil, nil
-	}
-	f, err := tx.Freeze(c.row.Object)
-	if err != nil || !slices.Contains(people, f.About) {
-		return nil, err
-	}
-	return &countersign.Requirement{Outcome: countersign.OutcomeDeny}, nil
 }
 
 // matter is the stored document, to be weighed again. Its submission is a copy.

@@ -115,6 +115,11 @@ func (a *Authority) prove(ctx context.Context, f *authn.Facts, body countersign.
 		f.Code = &proof
 		used = append(used, u)
 	}
+	for _, u := range used { // what may not even sign in proves nothing, whatever the act
+		if err := u.standing.SignsIn(); err != nil {
+			return nil, err
+		}
+	}
 	return used, nil
 }
 

@@ -20,8 +20,11 @@ type Invited struct {
 	ExpiresAt string `json:"expires_at"`
 }
 
+// purposeEnrol is what an invitation is kept for.
+const purposeEnrol = "enrol"
+
 // Invite lets a person enrol. An administrator invites others; offline, the operator
-// does.
+// does. It withdraws the invitations of the person that were not used.
 func (a *Authority) Invite(ctx context.Context, s Session, person string) (*Invited, error) {
 	if err := a.administrator(ctx, s); err != nil {
 		return nil, err
@@ -51,11 +54,14 @@ func (a *Authority) invite(tx *store.Tx, in authn.Invitation) (*Invited, error) 
 	if err != nil {
 		return nil, err
 	}
+	if err := tx.DropInvitations(in.Person, purposeEnrol); err != nil { // the newest is the only one
+		return nil, err
+	}
 	if _, err := appendEntry(tx, entry{typ: countersign.EntryInvitationMade, subject: in.Person, actor: in.InvitedBy, facts: map[string]string{"invitation": inv.ID}}); err != nil {
 		return nil, err
 	}
 	return &Invited{ID: inv.ID, Token: token, URL: a.org.PublicURL + "/enrol#" + token, ExpiresAt: stamp(inv.ExpiresAt)},
-		tx.InsertInvitation(store.Invitation{TokenHash: inv.TokenHash, ID: inv.ID, Purpose: "enrol", Person: in.Person, Inviter: in.InvitedBy,
+		tx.InsertInvitation(store.Invitation{TokenHash: inv.TokenHash, ID: inv.ID, Purpose: purposeEnrol, Person: in.Person, Inviter: in.InvitedBy,
 			Detail: string(text), Created: tx.Now(), Expires: inv.ExpiresAt})
 }
 
@@ -319,11 +325,7 @@ func (e *enrolling) write(tx *store.Tx) error {
 	if err != nil {
 		return err
 	}
-	groups, err := tx.GroupsOf(e.s.Person.ID)
-	if err != nil {
-		return err
-	}
-	standing, err := e.grant.Enrol(e.pending.Kind, authn.EnrolmentRules{Founding: at.founding, Trusted: len(groups) > 0, CoolOff: at.settings.coolOff()}, tx.Now())
+	standing, err := e.grant.Enrol(e.pending.Kind, authn.EnrolmentRules{Founding: at.founding, CoolOff: at.settings.coolOff()}, tx.Now())
 	if err != nil {
 		return err
 	}
@@ -349,7 +351,7 @@ func (e *enrolling) write(tx *store.Tx) error {
 		return err
 	}
 	if e.body.Password != "" {
-		if err := e.a.setPassword(tx, e.s.Person, e.body.Password); err != nil {
+		if err := e.password(tx, standing); err != nil {
 			return err
 		}
 	}
@@ -364,106 +366,6 @@ func (e *enrolling) write(tx *store.Tx) error {
 		return err
 	}
 	return e.a.endFounding(tx, at)
-}
-
-// setPassword sets or replaces a person's password. The caller has checked it.
-func (a *Authority) setPassword(tx *store.Tx, p store.Person, password string) error {
-	all, err := tx.Authenticators(p.ID)
-	if err != nil {
-		return err
-	}
-	i := slices.IndexFunc(all, func(f store.Authenticator) bool { return f.Type == store.FactorPassword })
-	phc := []byte(a.hashing.Hash(password))
-	if i >= 0 {
-		row := all[i]
-		row.Secret = a.ring.Seal(a.place(row.ID), phc)
-		return tx.UpdateAuthenticator(row)
-	}
-	id := countersign.NewID(countersign.PrefixAuthenticator, tx.Now())
-	return tx.InsertAuthenticator(store.Authenticator{ID: id, Person: p.ID, Type: store.FactorPassword, Name: "password", Record: "{}", State: "{}", Standing: "{}",
-		Secret: a.ring.Seal(a.place(id), phc), Created: tx.Now()})
-}
-
-// endFounding leaves the founding state once two administrators can prove themselves
-// (ruling 14). It never comes back.
-func (a *Authority) endFounding(tx *store.Tx, at *settingsAt) error {
-	if !at.founding {
-		return nil
-	}
-	members, err := tx.Memberships()
-	if err != nil {
-		return err
-	}
-	able := 0
-	for _, m := range members {
-		if m.Group != GroupAdministrators {
-			continue
-		}
-		factors, err := tx.Authenticators(m.Person)
-		if err != nil {
-			return err
-		}
-		if slices.ContainsFunc(factors, func(f store.Authenticator) bool { return f.Type == store.FactorPasskey || f.Type == store.FactorTOTP }) {
-			able++
-		}
-	}
-	if able < 2 {
-		return nil
-	}
-	ended, err := tx.EndFounding()
-	if err != nil || !ended {
-		return err
-	}
-	if _, err := appendEntry(tx, entry{typ: countersign.EntryFoundingEnded, subject: tx.Org(), actor: actorSystem}); err != nil {
-		return err
-	}
-	return tx.FactsChanged()
-}
-
-// ConfirmEnrolment records that a second person has confirmed an enrolment with the
-// enrolee: never the enrolee, never the inviter (ruling 14).
-func (a *Authority) ConfirmEnrolment(ctx context.Context, s Session, authenticator string, body StepUpBody) error {
-	if err := a.administrator(ctx, s); err != nil {
-		return err
-	}
-	j, err := a.stepUp(ctx, s, "confirm:"+authenticator, body)
-	if err != nil {
-		return fault(err)
-	}
-	_, err = a.db.Write(ctx, func(tx *store.Tx) error {
-		if err := a.judged(tx, j); err != nil {
-			return err
-		}
-		row, err := tx.Authenticator(authenticator)
-		if err != nil {
-			return err
-		}
-		var standing authn.Standing
-		if err := json.Unmarshal([]byte(row.Standing), &standing); err != nil {
-			return err
-		}
-		if standing, err = standing.Confirm(s.Person.ID, tx.Now()); err != nil {
-			return err
-		}
-		text, err := json.Marshal(standing)
-		if err != nil {
-			return err
-		}
-		row.Standing = string(text)
-		if err := tx.UpdateAuthenticator(row); err != nil {
-			return err
-		}
-		detail, err := countersign.Canonical(map[string]any{"evidence": j.Evidence()})
-		if err != nil {
-			return err
-		}
-		if _, err := appendEntry(tx, entry{typ: countersign.EntryEnrolmentConfirmed, subject: row.Person, actor: s.Person.ID,
-			facts: map[string]string{"authenticator": row.ID}, openings: map[string][]byte{countersign.OpeningDetail: detail}}); err != nil {
-			return err
-		}
-		return tx.FactsChanged()
-	})
-	return fault(err)
 }
 
 // administrator refuses whoever is not one.

@@ -60,6 +60,9 @@ func (a *Authority) sweep(tx *store.Tx) error {
 	if err := tx.SweepExpired(); err != nil {
 		return err
 	}
+	if err := sweepThrottles(tx); err != nil {
+		return err
+	}
 	_, err := tx.PurgeCalls(10_000)
 	return err
 }
@@ -218,6 +221,9 @@ func (a *Authority) Reweigh(ctx context.Context, id, why string) error {
 			in.Requirement, in.PolicyDigest = w.result.Requirement, countersign.Digest(w.stored.Digest)
 		}
 		if in.Candidates, err = a.candidates(tx, row.Kind, c.state.Requirement.Merge(in.Requirement), row.Nominated); err != nil {
+			return err
+		}
+		if in.Candidates, err = bystanders(tx, row.Kind, row.Object, in.Candidates); err != nil {
 			return err
 		}
 		next, err := approval.Reweigh(c.state, in)

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
-	"strings"
 
 	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/authn"
@@ -159,7 +158,7 @@ func (a *Authority) RemoveAuthenticator(ctx context.Context, s Session, id strin
 func mayRemove(row store.Authenticator, all []store.Authenticator) error {
 	passkeys, codes, passwords := 0, 0, 0
 	for _, f := range all {
-		if f.ID == row.ID || !f.Reported.IsZero() {
+		if f.ID == row.ID || !f.Reported.IsZero() || waits(f) != nil {
 			continue
 		}
 		switch f.Type {
@@ -173,7 +172,7 @@ func mayRemove(row store.Authenticator, all []store.Authenticator) error {
 	}
 	last := countersign.NewProblem(countersign.CodeState, "%q is the last strong authenticator that you have", row.Name).WithHint("enrol another one first")
 	switch {
-	case row.Type == store.FactorRecovery, !row.Reported.IsZero() && passkeys+codes > 0:
+	case row.Type == store.FactorRecovery, waits(row) != nil, !row.Reported.IsZero() && passkeys+codes > 0:
 		return nil
 	case passkeys > 0:
 		return nil
@@ -274,7 +273,10 @@ func (a *Authority) MakeRecoveryCodes(ctx context.Context, s Session, body StepU
 			State: string(state), Standing: "{}", EntryID: w.id, Created: tx.Now()}); err != nil {
 			return err
 		}
-		return a.tell(tx, w.entry, s.Person.ID)
+		if err := a.tell(tx, w.entry, s.Person.ID); err != nil {
+			return err
+		}
+		return tx.FactsChanged()
 	})
 	if err != nil {
 		return nil, fault(err)
@@ -307,9 +309,13 @@ func (a *Authority) tryRecover(ctx context.Context, body RecoverBody) (*SignedIn
 	wrong := func(cause error) error {
 		return countersign.NewProblem(countersign.CodeUnauthenticated, "name or recovery code is wrong, or the code was used already").WithCause(cause)
 	}
+	login, err := typedLogin(body.Login)
+	if err != nil {
+		return nil, err
+	}
 	var row store.Authenticator
-	err := a.db.Read(ctx, func(tx *store.Tx) error {
-		person, err := identify(tx, directory, strings.ToLower(body.Login))
+	err = a.db.Read(ctx, func(tx *store.Tx) error {
+		person, err := identify(tx, directory, login)
 		if err != nil {
 			return err
 		}
@@ -355,14 +361,22 @@ func (a *Authority) tryRecover(ctx context.Context, body RecoverBody) (*SignedIn
 			}
 		}
 		if refused == nil {
+			standing, err := standingOf(row)
+			if err != nil {
+				return err
+			}
+			if refused = standing.SignsIn(); refused != nil { // the code is used up all the same
+				return nil
+			}
 			out, err = a.openEnrolment(tx, recovery.Grant(tx.Now()))
+			return err
 		}
-		return err
+		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	if refused != nil && !locked(refused) {
+	if refused != nil && !stays(refused) {
 		return nil, wrong(refused)
 	}
 	return out, refused

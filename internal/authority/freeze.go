@@ -20,8 +20,13 @@ type FreezeBody struct {
 	StepUp StepUpBody `json:"step_up"`
 }
 
+// freezeAgain is how long after one person's freeze the same subject cannot be frozen
+// by one person again: else one after the other is a freeze without an end.
+const freezeAgain = 7 * 24 * time.Hour
+
 // Freeze stops everything of a vendor or a person for a time. It needs a step-up of
-// one person (ruling 22); extending or lifting it is a request that two others decide.
+// one person (ruling 22), who is in some group; extending or lifting it is a request
+// that two others decide.
 func (a *Authority) Freeze(ctx context.Context, s Session, body FreezeBody) (store.Freeze, error) {
 	var none store.Freeze
 	if err := s.browse(); err != nil {
@@ -48,6 +53,18 @@ func (a *Authority) Freeze(ctx context.Context, s Session, body FreezeBody) (sto
 		}
 		if err := a.judged(tx, j); err != nil {
 			return err
+		}
+		if len(p.Groups) == 0 {
+			return countersign.NewProblem(countersign.CodeForbidden, "only members of a group may place a freeze").
+				WithHint("tell an approver or a controller what you saw")
+		}
+		again, err := tx.FrozenSince(about, tx.Now().Add(-freezeAgain))
+		if err != nil {
+			return err
+		}
+		if again {
+			return countersign.NewProblem(countersign.CodeState, "this was frozen by one person within the last 7 days already: extending a freeze is for two people").
+				WithHint("propose to extend it while it is in force")
 		}
 		f := approval.Freeze{ID: row.ID, Subject: about, PlacedBy: s.Person.ID, Placed: row.Placed, Ends: row.Expires}
 		if err := approval.CheckFreeze(f, approval.FreezeActor{Person: p, Proof: proofOf(j)}); err != nil {

@@ -82,6 +82,9 @@ func (a *Authority) propose(tx *store.Tx, c *caseFile, s Session, p Proposal, ru
 	if err != nil {
 		return err
 	}
+	if err := mayFound(tx, at, s.Person.ID); err != nil {
+		return err
+	}
 	doc := &countersign.Document{Kind: p.Kind, ID: p.ID, Revision: tx.Now().UTC().Format("20060102T150405.000000Z"), Subject: p.Subject, Changes: p.Changes,
 		Requester: &countersign.Party{Type: "person", ID: s.Person.ID, Name: s.Person.Name}}
 	if rule.both {
@@ -190,6 +193,9 @@ func (a *Authority) precondition(tx *store.Tx, m *matter) error {
 
 // apply carries an approved change out, in the transaction that approved it.
 func (a *Authority) apply(tx *store.Tx, c *caseFile, actor string) error {
+	if err := decidedByOthers(tx, c); err != nil {
+		return err
+	}
 	m, err := c.matter()
 	if err != nil {
 		return err
@@ -341,7 +347,14 @@ func (a *Authority) changePerson(tx *store.Tx, c *caseFile, d *countersign.Docum
 	if _, err := appendEntry(tx, entry{typ: countersign.EntryPersonChanged, subject: d.ID, actor: actor, facts: map[string]string{"request": c.row.ID}}); err != nil {
 		return err
 	}
-	return tx.FactsChanged()
+	if err := tx.FactsChanged(); err != nil {
+		return err
+	}
+	at, err := a.current(tx)
+	if err != nil {
+		return err
+	}
+	return a.endFounding(tx, at)
 }
 
 // resetFactors removes all of a person's authenticators, so that an invitation can
@@ -360,6 +373,9 @@ func (a *Authority) resetFactors(tx *store.Tx, person, actor string) error {
 		}
 	}
 	if err := tx.EndSessionsOf(person); err != nil {
+		return err
+	}
+	if err := tx.DropInvitations(person, purposeEnrol); err != nil {
 		return err
 	}
 	return tx.FactsChanged()
@@ -394,11 +410,6 @@ func (a *Authority) changeFreeze(tx *store.Tx, c *caseFile, d *countersign.Docum
 	f, err := tx.Freeze(d.ID)
 	if err != nil {
 		return err
-	}
-	for _, dec := range c.state.Decisions {
-		if dec.Stands() && dec.Person == f.About {
-			return countersign.NewProblem(countersign.CodeForbidden, "%s is the subject of this freeze", dec.Name)
-		}
 	}
 	typ := countersign.EntryFreezeLifted
 	if d.Kind == countersign.KindFreezeExtend {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/countersign/countersign"
@@ -64,7 +65,7 @@ func (a *Authority) AddPersonOffline(ctx context.Context, p NewPerson) (id strin
 		return "", err
 	}
 	err = a.db.Read(ctx, func(tx *store.Tx) error {
-		row, err := tx.PersonByIdentity(directory, p.Login)
+		row, err := identify(tx, directory, p.Login)
 		id = row.ID
 		return err
 	})
@@ -110,9 +111,16 @@ type MadeKey struct {
 	ExpiresAt string   `json:"expires_at"`
 }
 
-// CreateKey makes an API key. An administrator does, with a step-up; while the
-// organisation is founded, provisioning keys are for two administrators and are made
-// offline.
+// KeySubject is what a step-up for a key is made for: the source and all that the key
+// may do, so that neither can be changed under it.
+func KeySubject(source string, scopes []string) string {
+	return "key:" + source + ":" + strings.Join(slices.Compact(slices.Sorted(slices.Values(scopes))), ",")
+}
+
+// CreateKey makes an API key. An administrator does, with a step-up for [KeySubject].
+// Once the organisation is founded, a key that says who people are and which groups
+// they are in is made on the data folder only: with one, an administrator could appoint
+// approvers alone.
 func (a *Authority) CreateKey(ctx context.Context, s Session, n NewKey, body StepUpBody) (*MadeKey, error) {
 	if err := a.administrator(ctx, s); err != nil {
 		return nil, err
@@ -120,11 +128,21 @@ func (a *Authority) CreateKey(ctx context.Context, s Session, n NewKey, body Ste
 	if err := n.check(); err != nil {
 		return nil, err
 	}
-	j, err := a.stepUp(ctx, s, "key:"+n.Source, body)
+	j, err := a.stepUp(ctx, s, KeySubject(n.Source, n.Scopes), body)
 	if err != nil {
 		return nil, fault(err)
 	}
-	out, err := a.makeKey(ctx, n, s.Person.ID, func(tx *store.Tx) error { return a.judged(tx, j) })
+	out, err := a.makeKey(ctx, n, s.Person.ID, func(tx *store.Tx) error {
+		at, err := a.current(tx)
+		if err != nil {
+			return err
+		}
+		if !at.founding && slices.Contains(n.Scopes, string(authn.ScopeProvisioning)) {
+			return countersign.NewProblem(countersign.CodeForbidden, "a key with the scope %q is not made here: it appoints people", authn.ScopeProvisioning).
+				WithHint("the operator makes it on the data folder: countersign key create --offline")
+		}
+		return a.judged(tx, j)
+	})
 	return out, fault(err)
 }
 

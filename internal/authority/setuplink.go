@@ -16,8 +16,7 @@ type SetUp struct {
 // SetUpLink makes the link by which the first administrator enrols, while nobody has
 // enrolled yet; afterwards it is nil. The administrator is added where they are not on
 // record; without a login it is the one who was named before. Every start makes a
-// fresh link: whoever lost the one before is not locked out, and the first enrolment
-// ends them all.
+// fresh link, which withdraws the one before: whoever lost it is not locked out.
 func (a *Authority) SetUpLink(ctx context.Context, first NewPerson) (*SetUp, error) {
 	needed, err := a.NeedsSetUp(ctx)
 	if err != nil || !needed {

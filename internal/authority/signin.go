@@ -172,17 +172,21 @@ func (a *Authority) signInPassword(ctx context.Context, body SignInBody) (*Signe
 		return countersign.NewProblem(countersign.CodeUnauthenticated, "name, password or code is wrong").WithCause(cause)
 	}
 	var person store.Person
-	err := a.db.Read(ctx, func(tx *store.Tx) (err error) {
-		person, err = identify(tx, directory, body.Login)
+	login, err := typedLogin(body.Login)
+	if err != nil {
+		return nil, err
+	}
+	err = a.db.Read(ctx, func(tx *store.Tx) (err error) {
+		person, err = identify(tx, directory, login)
 		return err
 	})
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return nil, err
 	}
-	factor, err := a.judgePassword(ctx, strings.ToLower(body.Login), person.ID, body.Password)
+	factor, err := a.judgePassword(ctx, login, person.ID, body.Password)
 	a.metrics.attempt("password", err)
 	if err != nil {
-		if locked(err) {
+		if stays(err) {
 			return nil, err
 		}
 		return nil, wrong(err)
@@ -190,7 +194,7 @@ func (a *Authority) signInPassword(ctx context.Context, body SignInBody) (*Signe
 	u, proof, err := a.proveCode(ctx, person.ID, body.TOTP)
 	a.metrics.attempt("totp", err)
 	if err != nil {
-		if locked(err) {
+		if stays(err) {
 			return nil, err
 		}
 		return nil, wrong(err)
@@ -205,6 +209,13 @@ func (a *Authority) signInPassword(ctx context.Context, body SignInBody) (*Signe
 func locked(err error) bool {
 	var p *countersign.Problem
 	return errors.As(err, &p) && p.Code == countersign.CodeLocked
+}
+
+// stays reports that a refusal is told as it is: what was given is locked, or was right
+// and may not be used.
+func stays(err error) bool {
+	var p *countersign.Problem
+	return locked(err) || errors.As(err, &p) && p.Code == countersign.CodeForbidden
 }
 
 // provePassword judges the password of a person who is known.
@@ -233,15 +244,14 @@ func (a *Authority) tryPassword(ctx context.Context, name, person, password stri
 	var stored string
 	var factor store.Authenticator
 	err := a.db.Read(ctx, func(tx *store.Tx) (err error) {
-		if row, err = tx.Throttle("password:" + name); err != nil || person == "" {
+		if row, err = tx.Throttle(throttled(name)); err != nil || person == "" {
 			return err
 		}
 		all, err := tx.Authenticators(person)
-		for _, f := range all {
-			if f.Type == store.FactorPassword {
-				factor = f
-			}
+		if err != nil {
+			return err
 		}
+		factor, err = passwordOf(all)
 		return err
 	})
 	if err != nil {
@@ -282,6 +292,13 @@ func (a *Authority) tryPassword(ctx context.Context, name, person, password stri
 	}
 	if !result.Accepted {
 		return authn.Factor{}, result.Err
+	}
+	standing, err := standingOf(factor)
+	if err != nil {
+		return authn.Factor{}, err
+	}
+	if err := standing.SignsIn(); err != nil {
+		return authn.Factor{}, err
 	}
 	return authn.Factor{Method: authn.MethodPassword, At: a.db.Now(), Authenticator: factor.ID}, nil
 }

@@ -127,6 +127,14 @@ func (tx *Tx) OpenFreezes() ([]Freeze, error) {
 	return List(tx, scanFreeze, `SELECT `+freezeColumns+` FROM frozen WHERE org_id = $1 AND lifted_us = 0 AND expires_us > $2 ORDER BY placed_us, id LIMIT 500`, tx.Now())
 }
 
+// FrozenSince reports whether a freeze of a subject was placed at or after a time,
+// whether it is still in force or not.
+func (tx *Tx) FrozenSince(about string, since time.Time) (bool, error) {
+	var n int64
+	err := tx.Row(`SELECT COUNT(*) FROM frozen WHERE org_id = $1 AND about = $2 AND placed_us >= $3`, about, since).Scan(&n)
+	return n > 0, err
+}
+
 // ExtendFreeze sets a later end.
 func (tx *Tx) ExtendFreeze(id string, until time.Time) error {
 	return tx.ExecOne(`UPDATE frozen SET expires_us = $3 WHERE org_id = $1 AND id = $2 AND lifted_us = 0 AND expires_us < $3`, id, until)

@@ -214,6 +214,12 @@ func (tx *Tx) UseInvitation(hash string) error {
 	return tx.ExecOne(`UPDATE invitation SET used_us = $3 WHERE org_id = $1 AND token_hash = $2 AND used_us = 0 AND expires_us > $3`, hash, tx.Now())
 }
 
+// DropInvitations deletes the invitations of a person for a purpose that were not used.
+func (tx *Tx) DropInvitations(person, purpose string) error {
+	_, err := tx.Exec(`DELETE FROM invitation WHERE org_id = $1 AND person_id = $2 AND purpose = $3 AND used_us = 0`, person, purpose)
+	return err
+}
+
 // APIKey is a calling system's key.
 type APIKey struct {
 	ID, Name, Source, Scopes string
@@ -275,6 +281,20 @@ func (tx *Tx) SetThrottle(t Throttle) error {
 	return tx.ExecOne(`INSERT INTO throttle (org_id, subject, state, version, updated_us) VALUES ($1,$2,$3,1,$5)
 		ON CONFLICT (org_id, subject) DO UPDATE SET state = excluded.state, version = throttle.version + 1, updated_us = excluded.updated_us WHERE throttle.version = $4`,
 		t.Subject, t.State, t.Version, tx.Now())
+}
+
+// StaleThrottles lists counters that were not touched since a time.
+func (tx *Tx) StaleThrottles(since time.Time, limit int) ([]Throttle, error) {
+	return List(tx, func(s Scanner) (t Throttle, err error) {
+		err = s.Scan(&t.Subject, &t.State, &t.Version)
+		return t, err
+	}, `SELECT subject, state, version FROM throttle WHERE org_id = $1 AND updated_us < $2 ORDER BY updated_us, subject LIMIT $3`, since, limit)
+}
+
+// DropThrottle deletes a counter if its version is still t's.
+func (tx *Tx) DropThrottle(t Throttle) error {
+	_, err := tx.Exec(`DELETE FROM throttle WHERE org_id = $1 AND subject = $2 AND version = $3`, t.Subject, t.Version)
+	return err
 }
 
 // CountAuthenticators counts the authenticators that are in use.
