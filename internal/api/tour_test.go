@@ -187,6 +187,7 @@ func (v *visit) authenticators() {
 	if len(waiting.Items) != 0 {
 		v.t.Errorf("waiting: %+v", waiting)
 	}
+	daniel.SignIn() // with it: a session ends with what opened it
 	daniel.EnrolCode()
 	var mine authority.MyAuthenticators
 	v.Call("GET", "/v1/authenticators", daniel.Token, nil, &mine)
