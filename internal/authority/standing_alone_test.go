@@ -269,6 +269,8 @@ func TestNobodyDecidesAboutThemselves(t *testing.T) {
 	h.must(err)
 	_, err = rosa.byPasskey(p.ID, countersign.ActApprove)
 	h.refused(err, countersign.CodeForbidden)
+	_, err = rosa.bySession(p.ID, countersign.ActDeny)
+	h.refused(err, countersign.CodeForbidden)
 	if out := samuel.approve(p.ID); out.Status != countersign.StatusApproved {
 		t.Errorf("somebody else closes it: %s", out.Status)
 	}
