@@ -134,6 +134,7 @@ func TestRuling32RotationBrokenOff(t *testing.T) {
 // submit.
 func TestRotationWhileOthersWork(t *testing.T) {
 	each(t, func(h *house) {
+		h.submit(order("PO-first", "90.00"))
 		done := make(chan error, 8)
 		for g := range 8 {
 			go func() {
