@@ -356,12 +356,16 @@ func (l *loader) standing() {
 	l.m.facts.Alerts, l.m.facts.Freezes, l.m.facts.BankChanges = []signal.Alert{}, []signal.Freeze{}, []signal.BankChange{}
 	about := l.about()
 	if l.at.alerts {
-		alerts, err := l.tx.OpenAlerts(about)
-		if l.fail(err) {
-			return
-		}
-		for _, a := range alerts {
-			l.m.facts.Alerts = append(l.m.facts.Alerts, signal.Alert{ID: a.ID, Severity: signal.Severity(a.Severity), About: l.aboutID(a.About), Kind: a.Title, Raised: a.Raised})
+		// A few subjects at a time: one reading is bounded, and the alerts about the vendors
+		// of a long payment run must not crowd one another out.
+		for some := range slices.Chunk(about, 50) {
+			alerts, err := l.tx.OpenAlerts(some)
+			if l.fail(err) {
+				return
+			}
+			for _, a := range alerts {
+				l.m.facts.Alerts = append(l.m.facts.Alerts, signal.Alert{ID: a.ID, Severity: signal.Severity(a.Severity), About: l.aboutID(a.About), Kind: a.Title, Raised: a.Raised})
+			}
 		}
 	}
 	if l.at.freezes {
