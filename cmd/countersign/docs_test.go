@@ -167,8 +167,6 @@ func TestDocLinks(t *testing.T) {
 	}
 }
 
-var mention = regexp.MustCompile("countersign((?: [a-z][a-z-]*)+)((?: [^`\n]*)?)")
-
 // TestDocMentions: every command and flag that the text names exists. Sessions are
 // run, and need not be looked at here.
 func TestDocMentions(t *testing.T) {
