@@ -17,6 +17,7 @@ import (
 // the same server goes on when there is room again; and one that is started on the
 // full disk keeps all of it, too.
 func TestFullDisk(t *testing.T) {
+	t.Parallel()
 	p := newPlant(t, inFolder(t)) // founded elsewhere: what founding writes and throws away would fill the disk
 	disk := t.TempDir()
 	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=4m"); err != nil {
