@@ -57,19 +57,6 @@ func (a *asker) secret(question string) (string, error) {
 	return string(text), nil
 }
 
-// yes asks a question whose answer is no unless it is yes.
-func (a *asker) yes(question string) (bool, error) {
-	text, err := a.line(question + " [y/N]")
-	if err != nil {
-		return false, err
-	}
-	switch strings.ToLower(text) {
-	case "y", "yes":
-		return true, nil
-	}
-	return false, nil
-}
-
 func (a *asker) prompt(question string) {
 	fmt.Fprintf(a.p.err, "%s: ", question)
 	if a.tty == nil {

@@ -127,7 +127,7 @@ func (d *describer) members(t reflect.Type, properties object, required *[]strin
 			continue
 		}
 		base, _, _ := strings.Cut(t.Name(), "[")
-		s := object{}
+		var s object
 		if given, ok := fields[base+"."+f.Name]; ok {
 			s = given
 			if _, is := s["enum"]; is {
