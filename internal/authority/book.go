@@ -313,14 +313,22 @@ func (a *Authority) settle(ctx context.Context, c store.Committed) (signedHead, 
 	if len(c.Entries) == 0 {
 		return a.book.last()
 	}
-	if c.Tree.N > 0 { // the entries have their places: sign at once
-		if err := a.book.publish(ctx, c.Tree); err != nil && !errors.Is(err, errRepeat) {
-			return signedHead{}, fmt.Errorf("%w: %w", errNotCovered, err)
-		}
-		return a.book.covered(ctx, c.Tree.N)
-	}
 	ctx, cancel := context.WithTimeout(ctx, publishWait)
 	defer cancel()
+	if c.Tree.N > 0 { // the entries have their places: sign at once
+		err := errRepeat
+		for errors.Is(err, errRepeat) && ctx.Err() == nil { // another process advanced the guard: go on from there
+			err = a.book.publish(ctx, c.Tree)
+		}
+		if err != nil {
+			return signedHead{}, fmt.Errorf("%w: %w", errNotCovered, err)
+		}
+		s, err := a.book.covered(ctx, c.Tree.N)
+		if err != nil {
+			return s, fmt.Errorf("%w: %w", errNotCovered, err)
+		}
+		return s, nil
+	}
 	last := c.Entries[len(c.Entries)-1].ID
 	for {
 		grown := a.db.Changed(store.LogGrew)
