@@ -42,12 +42,14 @@ var rooms = map[string]room{
 		outside: []string{"golang.org/x/mod/sumdb/", "golang.org/x/text", "github.com/prometheus/client_golang", "golang.org/x/time/rate"}, reason: "the only code that changes anything"},
 	"internal/api": {product: []string{"", "internal/authority", "internal/signal", "internal/policy", "internal/authn", "internal/approval", "internal/audit", "internal/connect"},
 		outside: []string{"github.com/prometheus/client_golang", "golang.org/x/time/rate"}, reason: "HTTP in and out"},
+	"internal/web": {product: []string{"", "internal/authority", "internal/signal", "internal/policy", "internal/authn", "internal/approval", "internal/audit"},
+		outside: []string{"golang.org/x/time/rate", "github.com/boombuler/barcode"}, reason: "pages in and out"},
 	"internal/demo": {product: []string{"", "internal/authority", "internal/authn", "internal/authn/softkey", "internal/connect", "internal/signal", "internal/policy", "internal/store", "policies"}, reason: "the sample company and its cases"},
-	"internal/testkit": {product: []string{"", "internal/api", "internal/authn", "internal/authn/softkey", "internal/authority", "internal/policy", "internal/store", "internal/store/storetest", "policies"},
-		outside: []string{"github.com/pquerna/otp", "github.com/santhosh-tekuri/jsonschema/v6"}, reason: "a whole server for tests; in no other package's room, so that only tests import it"},
+	"internal/testkit": {product: []string{"", "internal/api", "internal/web", "internal/authn", "internal/authn/softkey", "internal/authority", "internal/policy", "internal/store", "internal/store/storetest", "policies"},
+		outside: []string{"github.com/pquerna/otp", "github.com/santhosh-tekuri/jsonschema/v6", "github.com/chromedp/"}, reason: "a whole server for tests; in no other package's room, so that only tests import it"},
 	"examples/erp": {product: []string{""}, reason: "what a calling system does, with the client alone"},
 	"policies":     {reason: "the pack that ships, embedded"},
-	"cmd/countersign": {product: []string{"", "internal/signal", "internal/policy", "internal/approval", "internal/authn", "internal/audit", "internal/connect", "internal/backtest", "internal/store", "internal/authority", "internal/api", "internal/demo", "policies"},
+	"cmd/countersign": {product: []string{"", "internal/signal", "internal/policy", "internal/approval", "internal/authn", "internal/audit", "internal/connect", "internal/backtest", "internal/store", "internal/authority", "internal/api", "internal/web", "internal/demo", "policies"},
 		outside: []string{"github.com/alecthomas/kong", "go.yaml.in/yaml/v3", "golang.org/x/term", "github.com/prometheus/client_golang", "golang.org/x/mod/sumdb/note"}, reason: "wiring"},
 }
 

@@ -58,7 +58,7 @@ func (c *demoRunCmd) Run(ctx context.Context, p *process) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, house.Close()) }()
-	s, err := newServing(&installation{config: demoConfig(house, dir), db: house.DB(), authorities: []*authority.Authority{house.Authority}}, log)
+	s, err := newServing(&installation{config: demoConfig(house, dir), db: house.DB(), authorities: []*authority.Authority{house.Authority}, demo: demoPages{house}}, log)
 	if err != nil {
 		closeAll(ln)
 		return err

@@ -15,6 +15,7 @@ import (
 	"github.com/countersign/countersign/internal/authority"
 	"github.com/countersign/countersign/internal/policy"
 	"github.com/countersign/countersign/internal/store"
+	"github.com/countersign/countersign/internal/web"
 	"github.com/countersign/countersign/policies"
 )
 
@@ -34,6 +35,8 @@ type installation struct {
 	db          *store.DB
 	guard       store.Guard
 	authorities []*authority.Authority
+	demo        web.Demo // nil but where the demo runs
+	gallery     bool
 }
 
 // openInstallation opens what the configuration names. Without an organisation it

@@ -8,6 +8,7 @@ import (
 	"math"
 	"net"
 	"net/http"
+	"net/url"
 	"runtime/debug"
 	"strings"
 	"sync"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/countersign/countersign/internal/api"
 	"github.com/countersign/countersign/internal/authority"
+	"github.com/countersign/countersign/internal/web"
 )
 
 // serveCmd runs the server. Without any configuration it founds an organisation in
@@ -28,6 +30,7 @@ type serveCmd struct {
 	Name      string `default:"My organisation" help:"Name of the organisation, where this start founds it."`
 	Admin     string `placeholder:"LOGIN" help:"Login name of the first administrator, until somebody has enrolled. Default: whoever was named before, else admin."`
 	AdminName string `placeholder:"NAME" help:"Their name, as it stands in the evidence of what they decide."`
+	Gallery   bool   `help:"Also show every page in every state under /gallery, from made examples. On this machine only, never in production."`
 }
 
 // Run serves until it is told to stop.
@@ -35,6 +38,9 @@ func (c *serveCmd) Run(ctx context.Context, p *process) error {
 	config, err := Load(c.Config, p.env)
 	if err != nil {
 		return err
+	}
+	if u, err := url.Parse(config.PublicURL); c.Gallery && (err != nil || u.Hostname() != "localhost") {
+		return usageError{err: errors.New("--gallery is for looking at pages on this machine: public_url must be on localhost")}
 	}
 	log := newLog(&config, p)
 	ln, err := listenOn(config.Listen)
@@ -47,6 +53,7 @@ func (c *serveCmd) Run(ctx context.Context, p *process) error {
 		closeAll(ln)
 		return err
 	}
+	in.gallery = c.Gallery
 	s, err := newServing(in, log)
 	if err != nil {
 		closeAll(ln)
@@ -108,6 +115,7 @@ type serving struct {
 	config Config
 	in     *installation
 	api    *api.API
+	pages  *web.Site
 	front  http.Handler
 	log    *slog.Logger
 	certs  *certificates // nil without TLS
@@ -131,7 +139,11 @@ func newServing(in *installation, log *slog.Logger) (*serving, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.front = newFront(s.api, in.authorities)
+	s.pages, err = web.New(web.Config{Authorities: in.authorities, Log: log, TrustedProxies: in.config.TrustedProxies, Attempts: in.config.SignInsPerHost, Demo: in.demo, Gallery: in.gallery})
+	if err != nil {
+		return nil, err
+	}
+	s.front = &front{api: s.api, pages: s.pages}
 	if in.config.TLSCertificate != "" {
 		s.certs = &certificates{cert: in.config.TLSCertificate, key: in.config.TLSKey, log: log}
 		if err := s.certs.load(); err != nil {
@@ -201,6 +213,7 @@ func (s *serving) run(ctx context.Context, ln []net.Listener) error {
 	case err := <-failed:
 		cause = fmt.Errorf("serve: %w", err)
 	}
+	s.pages.Stop() // pages that stay open would hold the end up
 	until, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
 	defer cancel()
 	if err := server.Shutdown(until); err != nil {

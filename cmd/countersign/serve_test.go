@@ -130,8 +130,8 @@ func TestServeFromNothing(t *testing.T) {
 	for path, want := range map[string]struct {
 		status int
 		text   string
-	}{"/": {200, s.url + "/v1"}, "/healthz": {200, "ok"}, "/readyz": {200, `"guard","ok":true`}, "/r/req_01m8677m3se2jscfznjmzgpnb6": {200, "countersign request"}, "/enrol": {200, "later version"},
-		"/h": {200, "used nothing up"}, "/nothing": {404, "no such page"}, "/r/%3Cscript%3E": {404, "no such page"}, "/v1/requests": {401, "unauthenticated"}, "/openapi.json": {200, "3.1.0"}} {
+	}{"/": {303, ""}, "/sign-in": {200, "Sign in with a passkey"}, "/healthz": {200, "ok"}, "/readyz": {200, `"guard","ok":true`}, "/nothing": {404, "There is nothing here"}, "/%3Cscript%3E": {404, "There is nothing here"},
+		 "/v1/requests": {401, "unauthenticated"}, "/openapi.json": {200, "3.1.0"}} {
 		if status, text := fetch(t, plain, s.url+path, ""); status != want.status || !strings.Contains(text, want.text) {
 			t.Errorf("%s: %d %s", path, status, text)
 		}
@@ -142,7 +142,7 @@ func TestServeFromNothing(t *testing.T) {
 	if status, _ := fetch(t, plain, s.url+"/r/x", strings.Replace(strings.TrimPrefix(s.url, "http://"), "localhost", "127.0.0.1", 1)); status != 307 {
 		t.Errorf("the bare address: %d", status)
 	}
-	if res, err := plain.Post(s.url+"/enrol", "text/plain", nil); err != nil || res.StatusCode != 405 {
+	if res, err := plain.Post(s.url+"/nothing", "text/plain", nil); err != nil || res.StatusCode != 404 {
 		t.Errorf("POST of a page: %v %v", res, err)
 	}
 	for _, name := range []string{"data", "data-keys", "data-guard"} {

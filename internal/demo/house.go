@@ -43,6 +43,8 @@ type House struct {
 	db      *store.DB
 	guard   store.Guard
 	closers []io.Closer
+
+	mu sync.Mutex // of the software passkeys in Info
 }
 
 const (

@@ -24,6 +24,7 @@ import (
 	"github.com/countersign/countersign/internal/policy"
 	"github.com/countersign/countersign/internal/store"
 	"github.com/countersign/countersign/internal/store/storetest"
+	"github.com/countersign/countersign/internal/web"
 	"github.com/countersign/countersign/policies"
 )
 
@@ -32,7 +33,8 @@ type Options struct {
 	API       func(*api.Config)                  // edits the API's configuration
 	Authority func(*authority.Config)            // edits the authority's
 	Settings  func(*authority.Settings)          // edits the organisation's; no cool-off and no settling time are set before
-	Handler   func(http.Handler) http.Handler    // wraps the API
+	Handler   func(http.Handler) http.Handler    // wraps the API and the pages
+	Pages     func(*web.Config)                  // edits the pages' configuration
 	Create    func(n *authority.NewOrganisation) // edits what the organisation is created from
 	Unchecked bool                               // answers are not held against the description
 }
@@ -43,6 +45,7 @@ type Server struct {
 	URL       string // http://localhost:PORT
 	Addr      string // where it listens
 	API       *api.API
+	Site      *web.Site
 	Authority *authority.Authority
 	DB        *store.DB
 	Org       string
@@ -161,7 +164,20 @@ func (s *Server) serve(listener net.Listener, o Options) {
 	var err error
 	s.API, err = api.New(ac)
 	s.Must(err)
-	var h http.Handler = s.API
+	wc := web.Config{Authorities: []*authority.Authority{s.Authority}, Log: s.Logger()}
+	if o.Pages != nil {
+		o.Pages(&wc)
+	}
+	s.Site, err = web.New(wc)
+	s.Must(err)
+	t.Cleanup(s.Site.Stop)
+	var h http.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if api.Serves(r.URL.Path) {
+			s.API.ServeHTTP(w, r)
+			return
+		}
+		s.Site.ServeHTTP(w, r)
+	})
 	if o.Handler != nil {
 		h = o.Handler(h)
 	}

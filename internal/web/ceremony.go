@@ -1,0 +1,84 @@
+package web
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+
+	"github.com/countersign/countersign/internal/authority"
+)
+
+// begun is what a page's script gets for phase=begin: a challenge, and the options
+// that the browser's own interface takes.
+type begun struct {
+	Challenge string          `json:"challenge"`
+	Options   json.RawMessage `json:"options"`
+}
+
+// begins reports that a form was sent to begin a ceremony, not to act.
+func (v *visit) begins() bool { return v.form("phase") == "begin" }
+
+// answerBegun answers a begun ceremony.
+func (v *visit) answerBegun(challenge string, options json.RawMessage) error {
+	body, err := json.Marshal(begun{Challenge: challenge, Options: options})
+	if err != nil {
+		return err
+	}
+	v.w.Header().Set("Content-Type", "application/json")
+	v.status = http.StatusOK
+	v.w.Write(body) // whoever hung up does not read it
+	return nil
+}
+
+// stepUpFields is what the template "stepup-fields" shows.
+type stepUpFields struct {
+	Verb     string // "Freeze", in words: the button names the act
+	Passkey  bool   // the person has one that counts
+	Code     bool   // the person has an app that counts
+	Password bool   // a code needs the password beside it
+	OpenCode bool
+	Weaker   string
+}
+
+// stepUpFor says what the visitor can prove themself with.
+func (v *visit) stepUpFor(verb string) (stepUpFields, error) {
+	f := stepUpFields{Verb: verb, Password: true}
+	have, err := v.org.Authenticators(v.ctx(), *v.session)
+	if err != nil {
+		return f, err
+	}
+	now := v.now()
+	for _, a := range have.Items {
+		if a.ReportedAt != "" || a.Waits || !past(a.CountsFrom, now) {
+			continue
+		}
+		switch a.Type {
+		case "passkey":
+			f.Passkey = true
+		case "totp":
+			f.Code = true
+		}
+	}
+	return f, nil
+}
+
+// provenFor reads the proof that came with a form, for an act that is named by its
+// subject. With phase=begin it answers with the ceremony itself and reports done: the
+// handler returns at once. The subject is made from the form, so that what is begun
+// and what is done are one thing.
+func (v *visit) provenFor(subject string) (body authority.StepUpBody, done bool, err error) {
+	if passkey := v.form("passkey"); passkey != "" && !v.begins() {
+		return authority.StepUpBody{Challenge: v.form("challenge"), Passkey: json.RawMessage(passkey)}, false, nil
+	}
+	c, err := v.org.BeginStepUp(v.ctx(), *v.session, subject)
+	if err != nil {
+		return body, false, err
+	}
+	if v.begins() {
+		return body, true, v.answerBegun(c.Challenge, c.Options)
+	}
+	return authority.StepUpBody{Challenge: c.Challenge, Password: v.form("password"), TOTP: digits(v.form("totp"))}, false, nil
+}
+
+// digits leaves out the spaces that apps show codes with.
+func digits(s string) string { return strings.ReplaceAll(strings.TrimSpace(s), " ", "") }

@@ -1,0 +1,5 @@
+package web
+
+func policyRoutes() []route { return nil }
+
+func policySpecimens(s *Site) []specimen { return nil }

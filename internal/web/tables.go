@@ -1,0 +1,5 @@
+package web
+
+func tableRoutes() []route { return nil }
+
+func tableSpecimens(s *Site) []specimen { return nil }
