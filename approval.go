@@ -4,7 +4,7 @@ import "encoding/json"
 
 // Status is where an approval stands. Transitions: pending → approved → released;
 // pending → denied, expired, cancelled, superseded; approved → pending (something
-// new stands against it), expired, revoked, superseded; unsatisfiable → pending
+// new stands against it), expired, cancelled, revoked, superseded; unsatisfiable → pending
 // (when enough people have become eligible), cancelled, superseded, expired.
 type Status string
 

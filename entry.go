@@ -26,6 +26,9 @@ const (
 	EntryRequestCancelled      EntryType = "request.cancelled"
 	EntryRequestExpired        EntryType = "request.expired"
 	EntryRequestSuperseded     EntryType = "request.superseded"
+	EntryRequestReassigned     EntryType = "request.reassigned" // facts say from whom to whom
+	EntryRequestQuestion       EntryType = "request.question"   // asked or answered
+	EntryAttachmentStored      EntryType = "attachment.stored"
 	EntryRequestReleased       EntryType = "request.released"
 	EntryReleaseConfirmed      EntryType = "release.confirmed"
 	EntryReleaseAbandoned      EntryType = "release.abandoned"
@@ -52,6 +55,7 @@ const (
 	EntryBreakGlassNamed       EntryType = "break_glass.named"
 	EntryFactsRecorded         EntryType = "facts.recorded"
 	EntryKeyRotated            EntryType = "log.key_rotated"
+	EntrySecretRotated         EntryType = "key.rotated" // of sealing, or of naming accounts
 	EntryLogRecovered          EntryType = "log.recovered"
 	EntryErased                EntryType = "erasure.done"
 )

@@ -29,6 +29,7 @@ const (
 	PrefixEvent         = "evt"
 	PrefixLease         = "lea"
 	PrefixDelegation    = "del"
+	PrefixQuestion      = "qst"
 )
 
 const crockford = "0123456789abcdefghjkmnpqrstvwxyz"

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/netip"
 	"net/url"
+	"strings"
 	"time"
 )
 
@@ -57,6 +58,8 @@ func (s *Submission) Validate(prefix string) error {
 	if s.ReturnURL != "" {
 		if u, err := url.Parse(s.ReturnURL); err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" || u.User != nil || u.Fragment != "" {
 			v.fail("/return_url", "want an absolute http or https URL without user and fragment")
+		} else if strings.Contains(u.RawQuery, paramPrefix) {
+			v.fail("/return_url", "must have no parameters that begin with %q: the signed result comes in those", paramPrefix)
 		}
 	}
 	if s.Supersedes != "" && !IsID(PrefixRequest, s.Supersedes) {

@@ -29,8 +29,9 @@ type By struct {
 	Person string // person id; empty for a key
 }
 
-// Cancel withdraws a request that still waits: by the source that submitted it, or
-// by a requester. To any other source the request is not there.
+// Cancel withdraws a request that was not released: by the source that submitted it,
+// or by a requester. To any other source the request is not there. A change to
+// Countersign itself is carried out by its approval, and cannot be withdrawn then.
 func Cancel(s State, by By, now time.Time) (State, error) { return strict().cancel(s, by, now) }
 
 func (m machine) cancel(s State, by By, now time.Time) (State, error) {
@@ -48,6 +49,9 @@ func (m machine) cancel(s State, by By, now time.Time) (State, error) {
 	}
 	if err := require(s, EventCancel); err != nil {
 		return s, err
+	}
+	if s.Status == countersign.StatusApproved && countersign.InternalKind(s.Kind) {
+		return s, countersign.NewProblem(countersign.CodeState, "the change was carried out when it was approved").WithHint("propose the change that takes it back")
 	}
 	s, err := m.settle(s, now)
 	if err != nil {

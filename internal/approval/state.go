@@ -32,7 +32,8 @@ type State struct {
 	PolicyDigest      countersign.Digest      `json:"policy_digest"`
 
 	Requesters []Requester `json:"requesters,omitempty"` // who asked, and the owner of a service that asked
-	Nominated  string      `json:"nominated,omitempty"`  // person id of the approver that the submission names
+	Nominated  string      `json:"nominated,omitempty"`  // person id of the approver that the submission names, or to whom they handed it over
+	Reassigned int         `json:"reassigned,omitempty"` // how often it was handed over
 
 	Status    countersign.Status `json:"status"`
 	Version   int64              `json:"version"` // 1 when opened, one more with every change

@@ -55,6 +55,8 @@ func do(s State, e Event) (State, error) {
 		return Decide(s, act(s, ann, countersign.ActDeny, at))
 	case EventCancel:
 		return Cancel(s, By{Source: "erp"}, at)
+	case EventReassign:
+		return Reassign(s, Reassigning{From: Candidate{Person: bob}, To: Candidate{Person: ann}, Now: at})
 	case EventSupersede:
 		return Supersede(s, Superseding{Source: "erp", By: "req_9", Version: s.Version, Now: at})
 	case EventExpire, EventLapse:
@@ -171,7 +173,7 @@ func TestChartMatchesTheTable(t *testing.T) {
 // TestVerbsLeaveTheirInputAlone: values in, values out.
 func TestVerbsLeaveTheirInputAlone(t *testing.T) {
 	for _, status := range []countersign.Status{countersign.StatusPending, countersign.StatusApproved, countersign.StatusReleased, countersign.StatusUnsatisfiable} {
-		for _, e := range []Event{EventApprove, EventDeny, EventCancel, EventSupersede, EventExpire, EventReweigh, EventRevoke, EventRelease, EventConfirm, EventAbandon} {
+		for _, e := range []Event{EventApprove, EventDeny, EventCancel, EventSupersede, EventExpire, EventReweigh, EventRevoke, EventRelease, EventConfirm, EventAbandon, EventReassign} {
 			s := in(t, status)
 			before := dump(t, s)
 			do(s, e)

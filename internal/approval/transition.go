@@ -24,6 +24,7 @@ const (
 	EventConfirm   Event = "confirm"
 	EventAbandon   Event = "abandon"
 	EventLapse     Event = "lapse"
+	EventReassign  Event = "reassign" // another person is nominated; nobody has decided by it
 )
 
 // transitions lists, for each status and event, the statuses it may lead to. What
@@ -39,6 +40,7 @@ var transitions = map[countersign.Status]map[Event][]countersign.Status{
 		EventSupersede: {countersign.StatusSuperseded},
 		EventExpire:    {countersign.StatusExpired},
 		EventReweigh:   {countersign.StatusPending, countersign.StatusUnsatisfiable, countersign.StatusDenied},
+		EventReassign:  {countersign.StatusPending},
 	},
 	countersign.StatusUnsatisfiable: {
 		EventCancel:    {countersign.StatusCancelled},
@@ -47,6 +49,7 @@ var transitions = map[countersign.Status]map[Event][]countersign.Status{
 		EventReweigh:   {countersign.StatusUnsatisfiable, countersign.StatusPending, countersign.StatusDenied},
 	},
 	countersign.StatusApproved: {
+		EventCancel:    {countersign.StatusCancelled},
 		EventSupersede: {countersign.StatusSuperseded},
 		EventExpire:    {countersign.StatusExpired},
 		EventReweigh:   {countersign.StatusPending, countersign.StatusUnsatisfiable, countersign.StatusRevoked},

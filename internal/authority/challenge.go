@@ -311,7 +311,13 @@ func (c *caseFile) matter() (*matter, error) {
 	if err := countersign.DecodeStrict(c.row.Document, m.doc); err != nil {
 		return nil, err
 	}
-	return m, json.Unmarshal([]byte(c.row.Submission), m.sub)
+	if err := json.Unmarshal([]byte(c.row.Submission), m.sub); err != nil {
+		return nil, err
+	}
+	if c.state.Reassigned > 0 { // who is nominated now is weighed, not who handed it over
+		m.sub.Approver = c.state.Nominated
+	}
+	return m, nil
 }
 
 // delegator finds the delegation under which a person acts for another.

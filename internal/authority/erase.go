@@ -92,6 +92,12 @@ func (a *Authority) erase(tx *store.Tx, c *caseFile, request, actor string) erro
 	if err := tx.EraseApproval(row); err != nil {
 		return err
 	}
+	if err := tx.EraseQuestions(request); err != nil {
+		return err
+	}
+	if err := tx.EraseAttachments(request); err != nil {
+		return err
+	}
 	if _, err := tx.EraseJobs(request); err != nil {
 		return err
 	}

@@ -227,57 +227,6 @@ func (a *Authority) Evaluate(ctx context.Context, key Key, body countersign.Requ
 	return out, fault(err)
 }
 
-// Cancel withdraws a request that waits: the source that submitted it, or whoever
-// asked.
-func (a *Authority) Cancel(ctx context.Context, c Caller, id string) (*countersign.Approval, error) {
-	by, actor := approval.By{}, ""
-	switch {
-	case c.Key != nil:
-		if err := c.Key.need(authn.ScopeSubmit); err != nil {
-			return nil, err
-		}
-		by.Source, actor = c.Key.Source, c.Key.ID
-	case c.Session != nil:
-		if err := c.Session.browse(); err != nil {
-			return nil, err
-		}
-		by.Person, actor = c.Session.Person.ID, c.Session.Person.ID
-	}
-	var f *caseFile
-	var v viewer
-	var refused error
-	_, err := a.db.Write(ctx, func(tx *store.Tx) (err error) {
-		refused = nil
-		if f, v, err = a.find(tx, c, id); err != nil {
-			return err
-		}
-		if f.state.Status == countersign.StatusCancelled {
-			return nil
-		}
-		next, err := approval.Cancel(f.state, by, tx.Now())
-		typ := countersign.EntryRequestCancelled
-		if err != nil {
-			if next.Version == f.state.Version {
-				return err
-			}
-			refused, typ = err, countersign.EntryRequestExpired
-		}
-		if _, err := a.advance(tx, &f.row, f.state, next, entry{typ: typ, actor: actor}); err != nil {
-			return err
-		}
-		f.state = next
-		return nil
-	})
-	if err == nil {
-		err = refused
-	}
-	if err != nil {
-		return nil, fault(err)
-	}
-	out, err := a.view(f, v)
-	return out, fault(err)
-}
-
 // MayAudit refuses whoever may not read the log's entries.
 func (a *Authority) MayAudit(ctx context.Context, c Caller) error {
 	if c.Key != nil {
