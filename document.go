@@ -35,6 +35,8 @@ const (
 	KindBreakGlassNames  = "countersign.break_glass_names"
 	KindErasure          = "countersign.erasure"
 	KindHistoryConfirm   = "countersign.history_confirm" // imported vendor history counts before it has settled
+	KindSettingsChange   = "countersign.settings_change" // the organisation's own settings
+	KindDelegation       = "countersign.delegation"      // somebody may decide in an absent person's place
 	internalKindPrefix   = "countersign."
 	kindPattern          = `^[a-z][a-z0-9_]{1,39}$`
 	maxText              = 2000   // bytes of one free text

@@ -27,7 +27,7 @@ func (a *Authority) openState(tx *store.Tx, m *matter, w *weighing, in approval.
 		if in.Candidates, err = a.candidates(tx, m.doc.Kind, in.Requirement, m.nominated); err != nil {
 			return approval.State{}, err
 		}
-		if in.Candidates, err = bystanders(tx, m.doc.Kind, m.doc.ID, in.Candidates); err != nil {
+		if in.Candidates, err = bystanders(tx, m.doc, in.Candidates); err != nil {
 			return approval.State{}, err
 		}
 	}

@@ -110,9 +110,13 @@ func (c *caseFile) sees(v viewer) bool {
 	if slices.ContainsFunc(c.decisions, func(d store.Decision) bool { return d.Person == v.person }) {
 		return true
 	}
+	delegated := v.fromGroups
+	if countersign.InternalKind(c.row.Kind) { // never decided in another's place
+		delegated = nil
+	}
 	for _, cl := range c.state.Clauses() {
 		for _, g := range cl.From {
-			if slices.Contains(v.groups, g) || slices.Contains(v.fromGroups, g) {
+			if slices.Contains(v.groups, g) || slices.Contains(delegated, g) {
 				return true
 			}
 		}

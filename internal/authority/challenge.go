@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/countersign/countersign"
@@ -318,30 +317,4 @@ func (c *caseFile) matter() (*matter, error) {
 		m.sub.Approver = c.state.Nominated
 	}
 	return m, nil
-}
-
-// delegator finds the delegation under which a person acts for another.
-func (a *Authority) delegator(tx *store.Tx, c *caseFile, person, from string) (*approval.Delegator, error) {
-	all, err := tx.DelegationsTo(person)
-	if err != nil {
-		return nil, err
-	}
-	i := slices.IndexFunc(all, func(d store.Delegation) bool { return d.From == from })
-	if i < 0 {
-		return nil, countersign.NewProblem(countersign.CodeForbidden, "nobody of that id has delegated to you now")
-	}
-	d, err := delegationOf(all[i])
-	if err != nil {
-		return nil, err
-	}
-	p, err := a.candidate(tx, c.row.Kind, from)
-	return &approval.Delegator{Person: p, Delegation: d}, err
-}
-
-func delegationOf(row store.Delegation) (approval.Delegation, error) {
-	d := approval.Delegation{ID: row.ID, From: row.From, To: row.To, Starts: row.Starts, Ends: row.Ends}
-	if row.Currency != "" {
-		d.Limit = &countersign.Amount{Value: countersign.FormatMinor(row.Minor, row.Currency), Currency: row.Currency}
-	}
-	return d, json.Unmarshal([]byte(row.Kinds), &d.Kinds)
 }

@@ -223,7 +223,7 @@ func (a *Authority) Reweigh(ctx context.Context, id, why string) error {
 		if in.Candidates, err = a.candidates(tx, row.Kind, c.state.Requirement.Merge(in.Requirement), row.Nominated); err != nil {
 			return err
 		}
-		if in.Candidates, err = bystanders(tx, row.Kind, row.Object, in.Candidates); err != nil {
+		if in.Candidates, err = bystanders(tx, m.doc, in.Candidates); err != nil {
 			return err
 		}
 		next, err := approval.Reweigh(c.state, in)

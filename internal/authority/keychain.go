@@ -93,7 +93,7 @@ func rotationsBetween(ctx context.Context, db *store.DB, first, end int64) (all 
 				if e.Index < end && leaf.Type == countersign.EntryKeyRotated {
 					all = append(all, rotation{e.Index, leaf.Facts[audit.FactOldKey], leaf.Facts[audit.FactNewKey]})
 				}
-				secrets = secrets || leaf.Type == countersign.EntrySettingsChanged
+				secrets = secrets || leaf.Type == countersign.EntrySecretRotated
 				after = e.Index
 			}
 			if len(entries) < page {

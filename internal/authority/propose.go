@@ -20,7 +20,7 @@ import (
 // the change is the document, and other people decide on it (ruling 39).
 type Proposal struct {
 	Kind    string               `json:"kind"`
-	ID      string               `json:"id"`      // what is changed: a person, a freeze, an alert, a vendor, a request, "policy"
+	ID      string               `json:"id"`      // what is changed: a person, a freeze, an alert, a vendor, a request, "policy", "settings"
 	Subject string               `json:"subject"` // why
 	Changes []countersign.Change `json:"changes,omitempty"`
 }
@@ -32,7 +32,8 @@ type changeRule struct {
 	// proposal itself asks for nothing. Otherwise one second person decides.
 	both      bool
 	assurance countersign.Assurance
-	proposers []string // who may propose; nil: the groups
+	// anybody says that members of other groups may propose: the precondition says who.
+	anybody bool
 }
 
 var changeRules = map[string]changeRule{
@@ -45,6 +46,8 @@ var changeRules = map[string]changeRule{
 	countersign.KindBreakGlassNames: {groups: []string{GroupAdministrators}, both: true, assurance: countersign.AssurancePhishingResistant},
 	countersign.KindErasure:         {groups: []string{GroupAdministrators, GroupControllers}, both: true, assurance: countersign.AssurancePhishingResistant},
 	countersign.KindHistoryConfirm:  {groups: []string{GroupAdministrators, GroupControllers}, assurance: countersign.AssuranceMFA},
+	countersign.KindSettingsChange:  {groups: []string{GroupAdministrators}, assurance: countersign.AssurancePhishingResistant},
+	countersign.KindDelegation:      {groups: []string{GroupAdministrators, GroupControllers}, assurance: countersign.AssuranceMFA, anybody: true},
 }
 
 // Propose opens the request for a change to Countersign itself. While the
@@ -55,7 +58,7 @@ func (a *Authority) Propose(ctx context.Context, s Session, p Proposal) (*counte
 	if !ok {
 		return nil, countersign.Invalid(countersign.FieldError{Pointer: "/kind", Detail: "is no change to Countersign that is known"})
 	}
-	if err := a.member(ctx, s, append(slices.Clone(rule.groups), rule.proposers...)...); err != nil {
+	if err := a.mayPropose(ctx, s, rule); err != nil {
 		return nil, err
 	}
 	if err := a.clock.check(ctx, a.db); err != nil {
@@ -77,6 +80,13 @@ func (a *Authority) Propose(ctx context.Context, s Session, p Proposal) (*counte
 	return out, fault(err)
 }
 
+func (a *Authority) mayPropose(ctx context.Context, s Session, rule changeRule) error {
+	if rule.anybody {
+		return s.browse()
+	}
+	return a.member(ctx, s, rule.groups...)
+}
+
 func (a *Authority) propose(tx *store.Tx, c *caseFile, s Session, p Proposal, rule changeRule) error {
 	at, err := a.current(tx)
 	if err != nil {
@@ -91,6 +101,11 @@ func (a *Authority) propose(tx *store.Tx, c *caseFile, s Session, p Proposal, ru
 		// Nobody counts as having asked: whoever proposes signs as one of the two.
 		doc.Requester = &countersign.Party{Type: "service", ID: store.InternalSource}
 		doc.Custom = map[string]string{"proposed_by": s.Person.ID}
+	}
+	if doc.Kind == countersign.KindDelegation {
+		if doc.Custom, err = inWhosePlace(tx, doc); err != nil {
+			return err
+		}
 	}
 	if err := doc.Validate("/"); err != nil {
 		return err
@@ -187,20 +202,28 @@ func (a *Authority) precondition(tx *store.Tx, m *matter) error {
 		}
 	case countersign.KindErasure:
 		return a.mayErase(tx, d.ID)
+	case countersign.KindSettingsChange:
+		if d.ID != settingsObject {
+			return bad("/id", "want %q", settingsObject)
+		}
+		_, err := a.proposedSettings(tx, d)
+		return err
+	case countersign.KindDelegation:
+		return a.mayDelegateFor(tx, d)
 	}
 	return nil
 }
 
 // apply carries an approved change out, in the transaction that approved it.
 func (a *Authority) apply(tx *store.Tx, c *caseFile, actor string) error {
-	if err := decidedByOthers(tx, c); err != nil {
-		return err
-	}
 	m, err := c.matter()
 	if err != nil {
 		return err
 	}
 	d := m.doc
+	if err := decidedByOthers(tx, c, d); err != nil {
+		return err
+	}
 	switch d.Kind {
 	case countersign.KindPolicyPublish:
 		v, err := a.proposedPolicy(tx, d)
@@ -231,6 +254,10 @@ func (a *Authority) apply(tx *store.Tx, c *caseFile, actor string) error {
 		return a.nameBreakGlass(tx, c, d, actor)
 	case countersign.KindErasure:
 		return a.erase(tx, c, d.ID, actor)
+	case countersign.KindSettingsChange:
+		return a.changeSettings(tx, c, d, actor)
+	case countersign.KindDelegation:
+		return a.delegateFor(tx, c, d, actor)
 	}
 	return fmt.Errorf("nothing is known to do for %s", d.Kind)
 }

@@ -201,7 +201,7 @@ func (a *Authority) rotateSecret(ctx context.Context, kind, actor string, allowe
 		if err := allowed(tx); err != nil {
 			return err
 		}
-		w, err := appendEntry(tx, entry{typ: countersign.EntrySettingsChanged, subject: subjectLog, actor: actor,
+		w, err := appendEntry(tx, entry{typ: countersign.EntrySecretRotated, subject: subjectLog, actor: actor,
 			facts: map[string]string{factKey: kind, "old": out.Old, "new": out.New}})
 		out.Entry = w.id
 		return err
@@ -240,7 +240,7 @@ func (a *Authority) announcedSecret(ctx context.Context, kind string) (int, erro
 		leaves, err := aboutLog(tx)
 		for _, leaf := range leaves {
 			number, ok := strings.CutPrefix(leaf.Facts["new"], "k")
-			if k, err := strconv.Atoi(number); ok && err == nil && leaf.Type == countersign.EntrySettingsChanged && leaf.Facts[factKey] == kind {
+			if k, err := strconv.Atoi(number); ok && err == nil && leaf.Type == countersign.EntrySecretRotated && leaf.Facts[factKey] == kind {
 				n = max(n, k)
 			}
 		}

@@ -9,27 +9,33 @@ import (
 	"github.com/countersign/countersign/internal/store"
 )
 
-// subjectOf names whom a change to Countersign itself is about: a person by id, or
+// subjectsOf names whom a change to Countersign itself is about: people by id, or
 // something that is nobody.
-func subjectOf(tx *store.Tx, kind, object string) (string, error) {
-	switch kind {
+func subjectsOf(tx *store.Tx, d *countersign.Document) ([]string, error) {
+	switch d.Kind {
 	case countersign.KindPeopleChange, countersign.KindFactorReset, countersign.KindBreakGlassNames:
-		return object, nil
+		return []string{d.ID}, nil
 	case countersign.KindFreezeExtend, countersign.KindFreezeLift:
-		f, err := tx.Freeze(object)
-		return f.About, err
+		f, err := tx.Freeze(d.ID)
+		return []string{f.About}, err
 	case countersign.KindAlertClose:
-		al, err := tx.Alert(object)
-		return al.About, err
+		al, err := tx.Alert(d.ID)
+		return []string{al.About}, err
+	case countersign.KindDelegation: // whose authority it is, and who gets it
+		return []string{d.ID, changedTo(d, fieldDelegate)}, nil
 	}
-	return "", nil
+	return nil, nil
 }
 
 // aboutThemselves bars whom a change is about from deciding on it, for themselves or
 // for another (ruling 22), before they could spoil it by having decided.
 func (a *Authority) aboutThemselves(tx *store.Tx, c *caseFile, people ...string) (*countersign.Requirement, error) {
-	subject, err := subjectOf(tx, c.row.Kind, c.row.Object)
-	if err != nil || subject == "" || !slices.Contains(people, subject) {
+	m, err := c.matter()
+	if err != nil {
+		return nil, err
+	}
+	subjects, err := subjectsOf(tx, m.doc)
+	if err != nil || !slices.ContainsFunc(people, func(p string) bool { return p != "" && slices.Contains(subjects, p) }) {
 		return nil, err
 	}
 	return &countersign.Requirement{Outcome: countersign.OutcomeDeny}, nil
@@ -37,27 +43,37 @@ func (a *Authority) aboutThemselves(tx *store.Tx, c *caseFile, people ...string)
 
 // bystanders leaves out whom a change is about, so that one that nobody else could
 // decide on says so.
-func bystanders(tx *store.Tx, kind, object string, all []approval.Candidate) ([]approval.Candidate, error) {
-	subject, err := subjectOf(tx, kind, object)
+func bystanders(tx *store.Tx, d *countersign.Document, all []approval.Candidate) ([]approval.Candidate, error) {
+	subjects, err := subjectsOf(tx, d)
 	if errors.Is(err, store.ErrNotFound) {
 		return all, nil // it is refused where it is carried out
 	}
-	if err != nil || subject == "" {
+	if err != nil {
 		return all, err
 	}
-	return slices.DeleteFunc(all, func(c approval.Candidate) bool { return c.Person.ID == subject }), nil
+	return slices.DeleteFunc(all, func(c approval.Candidate) bool { return slices.Contains(subjects, c.Person.ID) }), nil
 }
 
 // decidedByOthers refuses to carry out what its subject helped to decide.
-func decidedByOthers(tx *store.Tx, c *caseFile) error {
-	subject, err := subjectOf(tx, c.row.Kind, c.row.Object)
-	if err != nil || subject == "" {
+func decidedByOthers(tx *store.Tx, c *caseFile, doc *countersign.Document) error {
+	subjects, err := subjectsOf(tx, doc)
+	if err != nil {
 		return err
 	}
 	for _, d := range c.state.Decisions {
-		if d.Stands() && (d.Person == subject || d.ActingFor == subject) {
+		if d.Stands() && (slices.Contains(subjects, d.Person) || (d.ActingFor != "" && slices.Contains(subjects, d.ActingFor))) {
 			return countersign.NewProblem(countersign.CodeForbidden, "%s is whom this is about", d.Name)
 		}
 	}
 	return nil
+}
+
+// changedTo is what a document's change sets a field to; "" where it does not.
+func changedTo(d *countersign.Document, field string) string {
+	for _, ch := range d.Changes {
+		if ch.Field == field {
+			return ch.To
+		}
+	}
+	return ""
 }
