@@ -115,11 +115,39 @@ func (c *Client) Wait(ctx context.Context, request string) (*Approval, error) {
 	}
 }
 
-// Cancel withdraws a request that waits.
+// Cancel withdraws a request that was not released, whether it waits or is approved.
 func (c *Client) Cancel(ctx context.Context, request string) (*Approval, error) {
 	out := new(Approval)
 	return out, c.call(ctx, http.MethodPost, "/v1/requests/"+url.PathEscape(request)+"/cancel", nil, out)
 }
+
+// Questions reads the questions and answers that people wrote about a request.
+func (c *Client) Questions(ctx context.Context, request string) (*Page[Question], error) {
+	out := new(Page[Question])
+	return out, c.call(ctx, http.MethodGet, "/v1/requests/"+url.PathEscape(request)+"/questions", nil, out)
+}
+
+// UploadAttachment sends a file that the document of a request names, so that approvers
+// can open it. Its digest is computed here; a file that the document does not name is
+// refused. Sending it again changes nothing.
+func (c *Client) UploadAttachment(ctx context.Context, request string, file []byte) (*AttachedFile, error) {
+	out := new(AttachedFile)
+	digest := strings.TrimPrefix(string(SumBytes(file)), "sha-256:")
+	if file == nil {
+		file = []byte{}
+	}
+	return out, c.call(ctx, http.MethodPost, "/v1/requests/"+url.PathEscape(request)+"/attachments/"+digest, rawBody(file), out)
+}
+
+// Attachments lists the attachments that the document of a request names, and says of
+// which the file was uploaded.
+func (c *Client) Attachments(ctx context.Context, request string) (*Page[AttachedFile], error) {
+	out := new(Page[AttachedFile])
+	return out, c.call(ctx, http.MethodGet, "/v1/requests/"+url.PathEscape(request)+"/attachments", nil, out)
+}
+
+// rawBody is a body that is sent as it is, and not as JSON.
+type rawBody []byte
 
 // Receipt reads the receipt of a request as its one encoding, for [VerifyReceipt].
 func (c *Client) Receipt(ctx context.Context, request string) ([]byte, error) {
@@ -179,7 +207,10 @@ func (c *Client) Alert(ctx context.Context, body AlertBody) (*Alert, error) {
 // call sends one call, again where that is worth it, and reads the answer into out.
 func (c *Client) call(ctx context.Context, method, path string, body, out any) error {
 	var data []byte
-	if body != nil {
+	media := "application/json"
+	if raw, ok := body.(rawBody); ok {
+		data, media = raw, "application/octet-stream"
+	} else if body != nil {
 		var b bytes.Buffer
 		e := json.NewEncoder(&b)
 		e.SetEscapeHTML(false)
@@ -194,7 +225,7 @@ func (c *Client) call(ctx context.Context, method, path string, body, out any) e
 	}
 	pause := 200 * time.Millisecond
 	for attempt := 0; ; attempt++ {
-		err := c.once(ctx, method, path, data, out)
+		err := c.once(ctx, sending{method, path, media, data}, out)
 		wait, again := worthRepeating(err)
 		if !again || attempt >= retries || ctx.Err() != nil {
 			return err
@@ -226,17 +257,23 @@ func worthRepeating(err error) (wait time.Duration, again bool) {
 	return 0, errors.Is(err, io.ErrUnexpectedEOF)
 }
 
-func (c *Client) once(ctx context.Context, method, path string, body []byte, out any) error {
+// sending is one attempt's content; without a body, media says nothing.
+type sending struct {
+	method, path, media string
+	body                []byte
+}
+
+func (c *Client) once(ctx context.Context, s sending, out any) error {
 	var r io.Reader
-	if body != nil {
-		r = bytes.NewReader(body)
+	if s.body != nil {
+		r = bytes.NewReader(s.body)
 	}
-	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(c.BaseURL, "/")+path, r)
+	req, err := http.NewRequestWithContext(ctx, s.method, strings.TrimSuffix(c.BaseURL, "/")+s.path, r)
 	if err != nil {
 		return fmt.Errorf("countersign: %w", err)
 	}
-	if body != nil {
-		req.Header.Set("Content-Type", "application/json")
+	if s.body != nil {
+		req.Header.Set("Content-Type", s.media)
 	}
 	req.Header.Set("Authorization", "Bearer "+c.Key)
 	req.Header.Set("Accept", "application/json, application/problem+json")

@@ -52,6 +52,7 @@ type API struct {
 	secure  map[*authority.Authority]bool // reached by https: browsers are told to stay there
 	mux     *http.ServeMux
 	limits  *limiter
+	uploads chan struct{} // holds one for each file that is being taken in
 	metrics *metrics
 }
 
@@ -73,7 +74,7 @@ func New(cfg Config) (*API, error) {
 		cfg.Metrics = prometheus.NewRegistry()
 	}
 	a := &API{cfg: cfg, hosts: map[string]*authority.Authority{}, secure: map[*authority.Authority]bool{}, mux: http.NewServeMux(),
-		limits: newLimiter(cfg.Limits, cfg.Clock)}
+		limits: newLimiter(cfg.Limits, cfg.Clock), uploads: make(chan struct{}, uploadsAtOnce)}
 	for _, au := range cfg.Authorities {
 		o := au.Organisation()
 		host := strings.ToLower(o.Host)

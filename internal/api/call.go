@@ -237,7 +237,7 @@ func (c *call) read() error {
 	if e := c.r.Header.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
 		return countersign.NewProblem(countersign.CodeMediaType, "the body must not be compressed")
 	}
-	data, err := c.bounded()
+	data, err := c.bounded(c.api.cfg.MaxBody)
 	if err != nil {
 		return err
 	}
@@ -247,8 +247,7 @@ func (c *call) read() error {
 	return nil
 }
 
-func (c *call) bounded() ([]byte, error) {
-	most := c.api.cfg.MaxBody
+func (c *call) bounded(most int64) ([]byte, error) {
 	tooLarge := countersign.NewProblem(countersign.CodeTooLarge, "the body has more than %d bytes", most)
 	if c.r.ContentLength > most {
 		return nil, tooLarge

@@ -58,6 +58,7 @@ var words = map[string]string{
 	"return_url": "https://erp.example.com/done", "step_up_url": "https://approve.example.com/r/" + exampleRequest, "detail": "the document is not the one that was approved", "pointer": "/amount/value",
 	"field": "group.add", "to": "finance", "owner": "controllers", "manager": "ingrid", "department": "Operations", "category": "it", "organisation": "Example", "published_by": "operator",
 	"created_by": "operator", "placed_by": examplePerson, "secret": "JBSW Y3DP EHPK 3PXP", "uri": "otpauth://totp/Example:marta@example.com?secret=JBSWY3DPEHPK3PXP&issuer=Example",
+	"time_zone": "Europe/Berlin", "answers": "qst_01m8677m41e2jscfznjmzgpnb6", "media_type": "application/pdf",
 	"role": "submission", "summary": "allowed by policy version 1; nobody was asked", "method": "pwd",
 }
 
@@ -168,7 +169,7 @@ func textExample(id string) any {
 	switch id {
 	case "getOpenAPI":
 		return object{"openapi": "3.1.0"}
-	case "getTile":
+	case "getTile", "getAttachment":
 		return "(bytes)"
 	case "metrics":
 		return "countersign_checkpoints_total 1\n"

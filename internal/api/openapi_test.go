@@ -142,6 +142,12 @@ func failures(o operation) []int {
 	if o.in != nil {
 		out = append(out, 413, 415)
 	}
+	if o.upload > 0 {
+		out = append(out, 413)
+	}
+	if strings.HasPrefix(o.path, "/v1/requests/{request}/") && o.method == get { // of what was erased, or changed from outside
+		out = append(out, 409, 410)
+	}
 	if o.id == "getRequest" || o.id == "getReceipt" { // changed from outside, or nothing to prove yet
 		out = append(out, 409)
 	}
@@ -173,6 +179,9 @@ func (d *describer) operation(o operation) object {
 	if o.in != nil {
 		t := reflect.TypeOf(o.in)
 		op["requestBody"] = object{"required": true, "content": object{"application/json": object{"schema": d.schema(t), "example": sample(t, o.id+".in")}}}
+	}
+	if o.upload > 0 {
+		op["requestBody"] = object{"required": true, "content": object{mediaBytes: object{"schema": object{"type": "string", "format": "binary"}, "example": textExample("getTile")}}}
 	}
 	responses := object{}
 	status := o.status
@@ -259,7 +268,7 @@ func (d *describer) parameters(o operation) []any {
 	return out
 }
 
-var pathExamples = map[string]string{"request": exampleRequest, "authenticator": exampleFactor, "person": examplePerson, "key": exampleKey, "version": "1", "tile": "0/000.p/12", "index": "11"}
+var pathExamples = map[string]string{"request": exampleRequest, "authenticator": exampleFactor, "person": examplePerson, "key": exampleKey, "attachment": exampleDigest[len("sha-256:"):], "version": "1", "tile": "0/000.p/12", "index": "11"}
 
 // Every example fits its schema, every reference leads somewhere, and every object of
 // the schemas is closed.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/authn"
+	"github.com/countersign/countersign/internal/authority"
 )
 
 // enums lists the values of named types.
@@ -50,6 +51,9 @@ var fields = map[string]object{
 	"Alert.Severity":            {"enum": []string{"low", "medium", "high", "critical"}},
 	"KeyBody.Scopes":            {"type": "array", "minItems": 1, "items": object{"type": "string", "enum": scopeNames()}},
 	"Health.Status":             {"enum": []string{"ok", "unavailable"}},
+	"Preferences.NumberFormat":  {"type": "string", "enum": append([]string{""}, authority.NumberFormats...)},
+	"Preferences.DateFormat":    {"type": "string", "enum": append([]string{""}, authority.DateFormats...)},
+	"Preferences.Language":      {"type": "string", "enum": append([]string{""}, authority.Languages...)},
 }
 
 // schema describes a type; structs are components of their own, and closed.

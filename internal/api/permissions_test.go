@@ -61,7 +61,7 @@ func described(t testing.TB) []operation {
 // at fills the path's places in.
 func (o operation) at(request string) string {
 	return strings.NewReplacer("{request}", request, "{authenticator}", "fac_01m8677m3te2jscfznjmzgpnb6", "{person}", "per_01m8677m3ve2jscfznjmzgpnb6",
-		"{key}", "key_01m8677m3we2jscfznjmzgpnb6", "{version}", "1", "{tile}", "0/000.p/1", "{index}", "0").Replace(o.path)
+		"{attachment}", strings.Repeat("0f", 32), "{key}", "key_01m8677m3we2jscfznjmzgpnb6", "{version}", "1", "{tile}", "0/000.p/1", "{index}", "0").Replace(o.path)
 }
 
 func (o operation) send(s *testkit.Server, path, token string, edit ...func(*http.Request)) testkit.Answer {
@@ -175,6 +175,15 @@ func TestRuling11AnotherSourceIsNotThere(t *testing.T) {
 		{"release", "POST", "/v1/release", theirs, func(id string) any { return countersign.ReleaseBody{Request: id, Document: document, Execution: "x"} }},
 		{"get by a person", "GET", "/v1/requests/ID", priya.Token, nil},
 		{"cancel by a person", "POST", "/v1/requests/ID/cancel", priya.Token, nil},
+		{"upload", "POST", "/v1/requests/ID/attachments/" + strings.Repeat("0f", 32), theirs, func(string) any { return "{}" }},
+		{"attachments", "GET", "/v1/requests/ID/attachments", theirs, nil},
+		{"questions", "GET", "/v1/requests/ID/questions", theirs, nil},
+		{"questions by a person", "GET", "/v1/requests/ID/questions", priya.Token, nil},
+		{"ask by a person", "POST", "/v1/requests/ID/questions", priya.Token, func(string) any { return countersign.QuestionBody{Text: "why?"} }},
+		{"attachments by a person", "GET", "/v1/requests/ID/attachments", priya.Token, nil},
+		{"attachment by a person", "GET", "/v1/requests/ID/attachments/" + strings.Repeat("0f", 32), priya.Token, nil},
+		{"return by a person", "GET", "/v1/requests/ID/return", priya.Token, nil},
+		{"reassign by a person", "POST", "/v1/requests/ID/reassign", priya.Token, func(string) any { return countersign.ReassignBody{To: "marta", Reason: "away"} }},
 		{"challenge by a person", "POST", "/v1/requests/ID/challenges", priya.Token, func(string) any { return countersign.ChallengeBody{Digest: out.Digest, Act: "approve"} }},
 	} {
 		send := func(id string) testkit.Answer {
@@ -236,8 +245,9 @@ func TestRuling13NarrowSessions(t *testing.T) {
 	s.Call("POST", "/v1/invitations/redeem", "", map[string]string{"token": inv.Token}, &enrolling)
 
 	may := map[string]map[string]bool{
-		handed.Token:    {"whoAmI": true, "getRequest": true, "listRequests": true, "getOrganisation": true},
-		enrolling.Token: {"whoAmI": true},
+		handed.Token: {"whoAmI": true, "getRequest": true, "listRequests": true, "getOrganisation": true, "listQuestions": true, "listAttachments": true,
+			"getReturn": true, "getPreferences": true},
+		enrolling.Token: {"whoAmI": true, "getPreferences": true},
 	}
 	for _, o := range described(t) {
 		if !o.people || o.id == "signOut" {

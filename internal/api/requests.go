@@ -33,7 +33,7 @@ func requestOperations() []operation {
 		{method: get, path: "/v1/requests/{request}/receipt", id: "getReceipt", tag: "requests", who: either, summary: "Read the receipt as its one encoding",
 			detail: "Evidence, never permission: only a release is that. These exact bytes verify offline.", out: countersign.Receipt{}, run: getReceipt},
 		{method: post, path: "/v1/requests/{request}/cancel", id: "cancelRequest", tag: "requests", who: either, scope: authn.ScopeSubmit, repeat: true,
-			summary: "Withdraw a request that waits", out: countersign.Approval{}, run: cancel},
+			summary: "Withdraw a request that was not released", out: countersign.Approval{}, run: cancel},
 		{method: post, path: "/v1/requests/{request}/challenges", id: "challenge", tag: "decisions", who: people, summary: "Ask for the challenge of one act",
 			detail: "The person says which digest they saw and what they are about to do. The answer is the statement that is signed; 409 with the differences when the stored document is another one. A challenge is used once.",
 			in:     countersign.ChallengeBody{}, out: countersign.ChallengeAnswer{}, status: []int{201}, run: challenge},

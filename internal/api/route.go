@@ -27,9 +27,10 @@ type operation struct {
 	media        string      // of an answer that is no JSON
 	status       []int       // of success; default 200
 	query        []parameter
-	repeat       bool // honours Idempotency-Key
-	strict       bool // bounded as an attempt to prove something
-	costly       bool // bounded as an evaluation
+	upload       int64 // the body is a file of at most so many bytes, read by run; 0: it is not
+	repeat       bool  // honours Idempotency-Key
+	strict       bool  // bounded as an attempt to prove something
+	costly       bool  // bounded as an evaluation
 	run          func(*call) (answer, error)
 }
 
@@ -134,8 +135,8 @@ func (c *call) carryOut() (answer, error) {
 		if err := c.read(); err != nil {
 			return answer{}, err
 		}
-	} else if c.r.ContentLength != 0 && c.r.Method != http.MethodGet && c.r.Method != http.MethodHead {
-		if data, err := c.bounded(); err != nil || len(data) > 0 {
+	} else if c.op.upload == 0 && c.r.ContentLength != 0 && c.r.Method != http.MethodGet && c.r.Method != http.MethodHead {
+		if data, err := c.bounded(c.api.cfg.MaxBody); err != nil || len(data) > 0 {
 			return answer{}, countersign.NewProblem(countersign.CodeMalformed, "this takes no body")
 		}
 	}

@@ -83,7 +83,8 @@ func TestEveryStatusAndEvent(t *testing.T) {
 event     pending     approved   denied expired cancelled superseded unsatisfiable released revoked
 approve   pending     -          -      -       -         -          -             -        -
 deny      denied      -          -      -       -         -          -             -        -
-cancel    cancelled   -          -      -       -         -          cancelled     -        -
+cancel    cancelled   cancelled  -      -       -         -          cancelled     -        -
+reassign  pending     -          -      -       -         -          -             -        -
 supersede superseded  superseded -      -       -         -          superseded    -        -
 expire    expired     expired    =      =       =         =          expired       released =
 lapse     expired     expired    =      =       =         =          expired       released =
@@ -124,8 +125,8 @@ abandon   -           -          -      -       -         -          -          
 			})
 		}
 	}
-	if seen != 9*11 {
-		t.Errorf("%d pairs, want all %d", seen, 9*11)
+	if seen != 9*12 {
+		t.Errorf("%d pairs, want all %d", seen, 9*12)
 	}
 }
 
