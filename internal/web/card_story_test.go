@@ -82,8 +82,19 @@ func TestOneChangedDigitIsOneMarkedDigit(t *testing.T) {
 	if got := bracketed(markedParts("Café noir", "Cafe noir", kindLine)); got != "[Café] noir" {
 		t.Error(got)
 	}
+	if got := bracketed(markedParts("ae\u0301", "ai\u0301", kindID)); got != "a[e\u0301]" {
+		t.Error(got)
+	}
 	if got := bracketed(markedParts("Cafe\u0301", "Cafe\u0300", kindID)); got != "Caf[e\u0301]" {
 		t.Error(got)
+	}
+}
+
+// TestListsAreMatchedByTheirKeys, one with one: what stands twice is two.
+func TestListsAreMatchedByTheirKeys(t *testing.T) {
+	match, gone := pairs([]string{"a", "c", "a", "a"}, []string{"a", "b", "a"})
+	if fmt.Sprint(match, gone) != "[0 -1 2 -1] [1]" {
+		t.Error(match, gone)
 	}
 }
 
@@ -144,6 +155,10 @@ func TestWhatCannotBeSeenIsShown(t *testing.T) {
 		t.Error(got)
 	}
 	if got := partsText(plainParts(d.ID, kindID)) + " " + partsText(plainParts(d.Subject, kindLine)); got != "A<U+200D>B<U+00A0>C a<U+200D>b नि\u200dक <U+0301>x<U+0009>tab<U+000A>line <U+3164>" {
+		t.Error(got)
+	}
+	// A private character, one that stands for another which was lost, and one without ink.
+	if got := partsText(plainParts("\ue000\ufffd\u2800", kindLine)); got != "<U+E000><U+FFFD><U+2800>" {
 		t.Error(got)
 	}
 	if !strings.Contains(page, `<span class="esc">U&#43;202E</span>`) {
@@ -335,6 +350,14 @@ Shown, signed and logged as one document: sha-256: `
 		if got := c.Text(); !strings.Contains(got, want) {
 			t.Errorf("no %q in\n%s", want, got)
 		}
+	}
+}
+
+// TestEmptyCardIsWritten: the template stands on nothing that a card may lack.
+func TestEmptyCardIsWritten(t *testing.T) {
+	readCard(t, writeCard(t, CardView{}), Format{})
+	if (&CardView{}).Text() != "\n\n" {
+		t.Errorf("%q", (&CardView{}).Text())
 	}
 }
 
