@@ -9,7 +9,8 @@ import (
 	"github.com/countersign/countersign/internal/store"
 )
 
-// rotateCmd makes a new key while no server runs, stamped "operator".
+// rotateCmd makes a new key while no server runs, stamped "operator". On a running
+// server an administrator does: key rotate.
 type rotateCmd struct {
 	onData
 	Kind string `arg:"" optional:"" default:"log" enum:"log,seal,hmac" help:"log: signs the log (default). seal: encrypts secrets at rest. hmac: names bank accounts in history."`
@@ -40,19 +41,7 @@ func (c *rotateCmd) Run(ctx context.Context, p *process) (err error) {
 	if err := a.Publish(ctx); err != nil {
 		return err
 	}
-	if c.JSON {
-		return p.json(r)
-	}
-	p.printf("rotated:  %s\nold:      %s\nnew:      %s\nentry:    %s\n", r.Kind, r.Old, r.New, r.Entry)
-	switch c.Kind {
-	case authority.KeyKindLog:
-		p.printf("\nGive the new key to whoever verifies, beside the old one. The old secret may be deleted now\n(log-N.key); its public half (log-N.pub) stays.\n")
-	case authority.KeyKindSeal:
-		p.printf("resealed: %d secrets, %d left to the old key\n", r.Resealed, r.Left)
-	case authority.KeyKindHMAC:
-		p.printf("\nKeep the old key: accounts in history are compared with it until they are recorded again.\n")
-	}
-	return nil
+	return p.showRotation(r, c.JSON)
 }
 
 // one is the authority that is meant.

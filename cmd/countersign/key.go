@@ -17,6 +17,7 @@ type keyCmd struct {
 	Create keyCreateCmd `cmd:"" help:"Make an API key. It is shown once."`
 	List   keyListCmd   `cmd:"" help:"List API keys."`
 	Revoke keyRevokeCmd `cmd:"" help:"End an API key now."`
+	Rotate keyRotateCmd `cmd:"" help:"Make a new key of the running server's own: of the log, of sealing, or of naming accounts."`
 }
 
 type keyCreateCmd struct {

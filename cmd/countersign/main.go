@@ -28,23 +28,25 @@ const (
 // cli is the whole command line: one member for each command, whose type stands in
 // the file of that name.
 type cli struct {
-	Serve   serveCmd   `cmd:"" help:"Run the server."`
-	Init    initCmd    `cmd:"" help:"Write a configuration and the policy, and found the organisation."`
-	Demo    demoCmd    `cmd:"" help:"Run a sample company with a year behind it, to try everything on."`
-	Request requestCmd `cmd:"" help:"Submit, show, decide and release requests, on the running server."`
-	SignIn  signInCmd  `cmd:"" help:"Sign in at a server."`
-	SignOut signOutCmd `cmd:"" help:"Sign out."`
-	Whoami  whoamiCmd  `cmd:"" help:"Say who is signed in."`
-	User    userCmd    `cmd:"" help:"Enrol; and list, invite, confirm and deactivate people."`
-	Key     keyCmd     `cmd:"" help:"Make, list and end API keys."`
-	Import  importCmd  `cmd:"" help:"Bring in vendors, people, purchases and rates from CSV files."`
-	Policy  policyCmd  `cmd:"" help:"Check, test, explain and try policies."`
-	Audit   auditCmd   `cmd:"" help:"Verify what the log proves."`
-	Backup  backupCmd  `cmd:"" help:"Copy the data into one file, also while the server runs."`
-	Restore restoreCmd `cmd:"" help:"Put a backup in place of a database that is gone."`
-	Doctor  doctorCmd  `cmd:"" help:"Look at an installation and say what is wrong with it, and what to do."`
-	Config  configCmd  `cmd:"" help:"Check the configuration of serve, or print a documented example."`
-	Version versionCmd `cmd:"" help:"Print the version."`
+	Serve      serveCmd       `cmd:"" help:"Run the server."`
+	Init       initCmd        `cmd:"" help:"Write a configuration and the policy, and found the organisation."`
+	Demo       demoCmd        `cmd:"" help:"Run a sample company with a year behind it, to try everything on."`
+	Request    requestCmd     `cmd:"" help:"Submit, show, decide and release requests, on the running server."`
+	SignIn     signInCmd      `cmd:"" help:"Sign in at a server."`
+	SignOut    signOutCmd     `cmd:"" help:"Sign out."`
+	Whoami     whoamiCmd      `cmd:"" help:"Say who is signed in."`
+	User       userCmd        `cmd:"" help:"Enrol; and list, invite, confirm and deactivate people."`
+	Delegation delegationCmd  `cmd:"" help:"Let others decide in your place, and see who does."`
+	Settings   orgSettingsCmd `cmd:"" help:"Show and change the organisation's settings."`
+	Key        keyCmd         `cmd:"" help:"Make, list and end API keys; rotate the server's own."`
+	Import     importCmd      `cmd:"" help:"Bring in vendors, people, purchases and rates from CSV files."`
+	Policy     policyCmd      `cmd:"" help:"Check, test, explain and try policies."`
+	Audit      auditCmd       `cmd:"" help:"Verify what the log proves."`
+	Backup     backupCmd      `cmd:"" help:"Copy the data into one file, also while the server runs."`
+	Restore    restoreCmd     `cmd:"" help:"Put a backup in place of a database that is gone."`
+	Doctor     doctorCmd      `cmd:"" help:"Look at an installation and say what is wrong with it, and what to do."`
+	Config     configCmd      `cmd:"" help:"Check the configuration of serve, or print a documented example."`
+	Version    versionCmd     `cmd:"" help:"Print the version."`
 }
 
 // auditCmd holds the commands about the log; each stands in a file of its own.

@@ -21,6 +21,7 @@ type userCmd struct {
 	Confirm    userConfirmCmd    `cmd:"" help:"Confirm somebody's enrolment, having spoken with them; or list those that wait."`
 	Change     userChangeCmd     `cmd:"" help:"Propose a change of a person's groups, limit or privilege."`
 	Deactivate userDeactivateCmd `cmd:"" help:"Propose that a person may do nothing any more."`
+	Reset      userResetCmd      `cmd:"" name:"reset-factors" help:"Remove a person's authenticators on the data folder, as its operator, while no server runs; prints their invitation."`
 }
 
 // people reads everybody.

@@ -10,7 +10,7 @@ import (
 func changeOperations() []operation {
 	return []operation{
 		{method: post, path: "/v1/proposals", id: "propose", tag: "changes", who: people, repeat: true, summary: "Propose a change to Countersign itself",
-			detail: "Policy, people, freezes, alerts, erasure: the change becomes a request like any other, and others decide on it. While the organisation is founding, it is carried out at once.",
+			detail: "Policy, people, settings, delegations, freezes, alerts, erasure: the change becomes a request like any other, and others decide on it. While the organisation is founding, it is carried out at once.",
 			in:     authority.Proposal{}, out: countersign.Approval{}, status: []int{201}, run: propose},
 		{method: post, path: "/v1/freezes", id: "freeze", tag: "changes", who: people, strict: true, summary: "Freeze a vendor or a person",
 			detail: "For at most 72 hours. Needs a step-up for \"freeze:vendor:ID\" or \"freeze:per_…\". Extending or lifting it is a proposal.",

@@ -37,6 +37,7 @@ var receipt = object{"type": "countersign.receipt/v1", "org": "org_01m8676r36e66
 // rawSamples are the examples of members that are raw JSON.
 var rawSamples = map[string]any{
 	"RequestBody.Document": document, "Approval.Document": document, "ReleaseBody.Document": document, "Approval.Receipt": receipt, "ReleaseAnswer.Receipt": receipt,
+	"DelegationBody.To":         examplePerson,
 	"ChallengeAnswer.Statement": statement, "Evidence.Statement": statement,
 	"ChallengeAnswer.Passkey": object{"challenge": exampleNonce, "timeout": 300000, "rpId": "localhost", "userVerification": "required"},
 	"Ceremony.Options":        object{"challenge": exampleNonce, "timeout": 300000, "rpId": "localhost", "userVerification": "required"},

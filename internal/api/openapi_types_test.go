@@ -34,6 +34,8 @@ func scopeNames() (out []string) {
 
 // fields are the schemas of members whose Go type says too little.
 var fields = map[string]object{
+	"RotateBody.Kind":           {"type": "string", "enum": []string{"log", "seal", "hmac"}},
+	"DelegationView.State":      {"type": "string", "enum": []string{"upcoming", "in_force", "over"}},
 	"RequestBody.Document":      {"$ref": "#/components/schemas/Document"},
 	"Approval.Document":         {"anyOf": []any{object{"$ref": "#/components/schemas/Document"}, object{"type": "null", "description": "After an erasure."}}},
 	"Approval.Receipt":          {"$ref": "#/components/schemas/Receipt"},

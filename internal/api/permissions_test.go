@@ -61,7 +61,7 @@ func described(t testing.TB) []operation {
 // at fills the path's places in.
 func (o operation) at(request string) string {
 	return strings.NewReplacer("{request}", request, "{authenticator}", "fac_01m8677m3te2jscfznjmzgpnb6", "{person}", "per_01m8677m3ve2jscfznjmzgpnb6",
-		"{attachment}", strings.Repeat("0f", 32), "{key}", "key_01m8677m3we2jscfznjmzgpnb6", "{version}", "1", "{tile}", "0/000.p/1", "{index}", "0").Replace(o.path)
+		"{attachment}", strings.Repeat("0f", 32), "{key}", "key_01m8677m3we2jscfznjmzgpnb6", "{delegation}", "del_01m8677m3we2jscfznjmzgpnb6", "{version}", "1", "{tile}", "0/000.p/1", "{index}", "0").Replace(o.path)
 }
 
 func (o operation) send(s *testkit.Server, path, token string, edit ...func(*http.Request)) testkit.Answer {

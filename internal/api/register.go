@@ -11,6 +11,9 @@ import (
 func registerOperations() []operation {
 	return []operation{
 		{method: get, path: "/v1/organisation", id: "getOrganisation", tag: "register", who: either, summary: "Read the organisation, and the public keys of its log", out: authority.OrganisationView{}, run: getOrganisation},
+		{method: get, path: "/v1/organisation/settings", id: "getSettings", tag: "register", who: people, summary: "Read the organisation's settings",
+			detail: "For auditors, controllers and administrators. They are changed by a proposal of kind \"countersign.settings_change\" about \"settings\": one change for each setting, from the value that stands here.",
+			out:    authority.SettingsView{}, run: getSettings},
 		{method: get, path: "/v1/people", id: "listPeople", tag: "register", who: people, summary: "List people", detail: "For auditors, controllers and administrators.",
 			out: countersign.Page[authority.PersonView]{}, query: paging, run: listPeople},
 		{method: get, path: "/v1/people/{person}", id: "getPerson", tag: "register", who: people, summary: "Read one person", detail: "Oneself, or anybody as an auditor, controller or administrator.",
@@ -19,6 +22,9 @@ func registerOperations() []operation {
 			out: authority.KeysView{}, run: listKeys},
 		{method: post, path: "/v1/keys", id: "createKey", tag: "register", who: people, strict: true, repeat: true, summary: "Make an API key",
 			detail: "For administrators, with a step-up for \"key:SOURCE:SCOPES\", the scopes sorted and with commas between. The key is shown once. Once the organisation is founded, a key with the scope \"provisioning\" is made on the data folder only.", in: KeyBody{}, out: authority.MadeKey{}, status: []int{201}, run: createKey},
+		{method: post, path: "/v1/keys/rotate", id: "rotateKey", tag: "register", who: people, strict: true, summary: "Make a new key of the server's own",
+			detail: "Of the log, of sealing, or of naming accounts: no API key. For administrators, with a step-up for \"rotate:KIND\". The log announces it. Several replicas must share the keys folder.",
+			in:     RotateBody{}, out: authority.Rotation{}, status: []int{201}, run: rotateKey},
 		{method: remove, path: "/v1/keys/{key}", id: "revokeKey", tag: "register", who: people, summary: "End an API key now", status: []int{204}, run: revokeKey},
 		{method: get, path: "/v1/policies", id: "listPolicies", tag: "register", who: people, summary: "List the versions of the policy, newest first", out: authority.PoliciesView{}, run: listPolicies},
 		{method: get, path: "/v1/policies/current", id: "currentPolicy", tag: "register", who: people, summary: "Read the policy in force", out: authority.PolicyView{}, run: currentPolicy},
@@ -34,6 +40,26 @@ type KeyBody struct {
 	Returns []string             `json:"return_origins,omitempty"` // where its return URLs may lead
 	Days    int                  `json:"expires_days,omitempty"`   // default 365, at most 730
 	StepUp  authority.StepUpBody `json:"step_up"`
+}
+
+// RotateBody names the kind of key of which a new one is made.
+type RotateBody struct {
+	Kind   string               `json:"kind"` // "log", "seal" or "hmac"
+	StepUp authority.StepUpBody `json:"step_up"`
+}
+
+func getSettings(c *call) (answer, error) {
+	out, err := c.org.Settings(c.ctx(), c.session())
+	return answer{body: out}, err
+}
+
+func rotateKey(c *call) (answer, error) {
+	var body RotateBody
+	if err := c.decode(&body); err != nil {
+		return answer{}, err
+	}
+	out, err := c.org.RotateKey(c.ctx(), c.session(), body.Kind, body.StepUp)
+	return answer{status: http.StatusCreated, body: out}, err
 }
 
 func getOrganisation(c *call) (answer, error) {

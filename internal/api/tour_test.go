@@ -29,6 +29,7 @@ func TestEveryOperation(t *testing.T) {
 		v.alerts()
 		v.authenticators()
 		v.register()
+		v.changes()
 		v.audit()
 		for _, path := range []string{"/healthz", "/readyz", "/metrics", "/openapi.json"} {
 			s.Call("GET", path, "", nil, nil2(path))

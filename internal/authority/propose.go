@@ -234,7 +234,7 @@ func (a *Authority) apply(tx *store.Tx, c *caseFile, actor string) error {
 	case countersign.KindPeopleChange:
 		return a.changePerson(tx, c, d, actor)
 	case countersign.KindFactorReset:
-		return a.resetFactors(tx, d.ID, actor)
+		return a.resetFactors(tx, d.ID, removal{actor: actor, request: c.row.ID})
 	case countersign.KindFreezeExtend, countersign.KindFreezeLift:
 		return a.changeFreeze(tx, c, d, actor)
 	case countersign.KindAlertClose:
@@ -336,13 +336,14 @@ func (a *Authority) changePerson(tx *store.Tx, c *caseFile, d *countersign.Docum
 	if err != nil {
 		return err
 	}
+	var moved groupsMoved
 	for _, ch := range d.Changes {
 		name, kind, _ := strings.Cut(ch.Field, ":")
 		switch name {
 		case fieldGroupAdd:
-			_, err = tx.AddMembership(ch.To, d.ID)
+			err = moved.join(tx, ch.To, d.ID)
 		case fieldGroupRemove:
-			_, err = tx.RemoveMembership(ch.To, d.ID)
+			err = moved.leave(tx, ch.To, d.ID)
 		case fieldPrivileged:
 			if v := ch.To == "true"; v != p.Privileged {
 				p.Privileged, p.PrivilegedSince = v, tx.Now()
@@ -371,7 +372,11 @@ func (a *Authority) changePerson(tx *store.Tx, c *caseFile, d *countersign.Docum
 			return err
 		}
 	}
-	if _, err := appendEntry(tx, entry{typ: countersign.EntryPersonChanged, subject: d.ID, actor: actor, facts: map[string]string{"request": c.row.ID}}); err != nil {
+	facts := map[string]string{"request": c.row.ID}
+	if _, err := appendEntry(tx, entry{typ: countersign.EntryPersonChanged, subject: d.ID, actor: actor, facts: facts}); err != nil {
+		return err
+	}
+	if err := moved.log(tx, entry{subject: d.ID, actor: actor, facts: facts}); err != nil {
 		return err
 	}
 	if err := tx.FactsChanged(); err != nil {
@@ -382,42 +387,6 @@ func (a *Authority) changePerson(tx *store.Tx, c *caseFile, d *countersign.Docum
 		return err
 	}
 	return a.endFounding(tx, at)
-}
-
-// resetFactors removes all of a person's authenticators, so that an invitation can
-// begin anew. Their public keys stay.
-func (a *Authority) resetFactors(tx *store.Tx, person, actor string) error {
-	all, err := tx.Authenticators(person)
-	if err != nil {
-		return err
-	}
-	for _, f := range all {
-		// Whoever has others reset their factors may have lost them: what was approved with
-		// them and not released yet goes back.
-		f.Reported = tx.Now()
-		if err := a.removeFactor(tx, f, actor); err != nil {
-			return err
-		}
-	}
-	if err := tx.EndSessionsOf(person); err != nil {
-		return err
-	}
-	if err := tx.DropInvitations(person, purposeEnrol); err != nil {
-		return err
-	}
-	return tx.FactsChanged()
-}
-
-func (a *Authority) removeFactor(tx *store.Tx, f store.Authenticator, actor string) error {
-	f.Removed = tx.Now()
-	if err := tx.UpdateAuthenticator(f); err != nil {
-		return err
-	}
-	w, err := appendEntry(tx, entry{typ: countersign.EntryAuthenticatorRemoved, subject: f.Person, actor: actor, facts: map[string]string{"authenticator": f.ID, "type": f.Type}})
-	if err != nil {
-		return err
-	}
-	return a.tell(tx, w.entry, f.Person)
 }
 
 func extendUntil(d *countersign.Document, now time.Time) (time.Time, error) {

@@ -390,26 +390,24 @@ func (r *recorder) groups(id string, want []string) (changed bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	var moved groupsMoved
 	for _, g := range want {
 		if r.guarded(g) && !slices.ContainsFunc(have, func(m store.Membership) bool { return m.Group == g }) {
 			return false, countersign.NewProblem(countersign.CodeForbidden, "membership of %q is not set by facts: two administrators decide it", g)
 		}
-		ok, err := r.tx.AddMembership(g, id)
-		if err != nil {
+		if err := moved.join(r.tx, g, id); err != nil {
 			return false, err
 		}
-		changed = changed || ok
 	}
 	for _, m := range have {
 		if slices.Contains(want, m.Group) || r.guarded(m.Group) {
 			continue
 		}
-		if _, err := r.tx.RemoveMembership(m.Group, id); err != nil {
+		if err := moved.leave(r.tx, m.Group, id); err != nil {
 			return false, err
 		}
-		changed = true
 	}
-	return changed, nil
+	return moved.any(), moved.log(r.tx, entry{subject: id, actor: r.actor})
 }
 
 func (r *recorder) guarded(group string) bool {
