@@ -170,8 +170,10 @@ func fieldKind(field string) valueKind {
 	switch {
 	case isAccountField(field):
 		return kindAccount
-	case name == "limit" || strings.HasSuffix(name, "_amount") || strings.HasSuffix(name, "_per_month"):
+	case name == "limit" || strings.HasSuffix(name, "_amount"):
 		return kindMoney
+	case strings.HasSuffix(name, "_seconds") || strings.HasSuffix(name, "_days") || strings.HasSuffix(name, "_hour") || strings.HasSuffix(name, "_month"):
+		return kindNumber
 	}
 	return kindLine
 }

@@ -259,6 +259,19 @@ func TestCardOfAPersonsRights(t *testing.T) {
 	}
 }
 
+// TestCardOfSettings: a number of seconds has its digits in groups, so that an hour and
+// a day are not mixed up.
+func TestCardOfSettings(t *testing.T) {
+	d := &countersign.Document{Kind: countersign.KindSettingsChange, ID: "settings", Revision: "1", Requester: &countersign.Party{Type: "person", ID: "per_1"},
+		Changes: []countersign.Change{{Field: "cool_off_seconds", From: "86400", To: "0"}, {Field: "break_glass_amount", To: "50000.00 EUR"}, {Field: "kinds", To: "lease,grant"}}}
+	c, _ := cardOf(t, d, nil, Format{})
+	for i, want := range []string{"0 (was 86\u202f400)", "50\u202f000.00\u00a0EUR", "lease,grant"} {
+		if got := valueText(&c.Rows[i].Entries[0].Main); got != want || c.Rows[i].Label == "" {
+			t.Errorf("%s: %q, want %q", c.Rows[i].Label, got, want)
+		}
+	}
+}
+
 // TestCardOfAPaymentBatch: who is paid and to which account on every line; of two runs,
 // the payee whose account changed stands open however far down it is.
 func TestCardOfAPaymentBatch(t *testing.T) {
@@ -384,7 +397,8 @@ func TestEveryBuiltInKindHasWords(t *testing.T) {
 	tx, seen := english(t), map[string]string{}
 	for _, kind := range []string{countersign.KindPurchaseRequest, countersign.KindPurchaseOrder, countersign.KindInvoice, countersign.KindPayment, countersign.KindPaymentBatch, countersign.KindVendorCreate,
 		countersign.KindVendorBankChange, countersign.KindVendorContactChange, countersign.KindPolicyPublish, countersign.KindPeopleChange, countersign.KindFactorReset, countersign.KindEnrolmentConfirm,
-		countersign.KindFreezeExtend, countersign.KindFreezeLift, countersign.KindAlertClose, countersign.KindBreakGlassNames, countersign.KindErasure, countersign.KindHistoryConfirm} {
+		countersign.KindFreezeExtend, countersign.KindFreezeLift, countersign.KindAlertClose, countersign.KindBreakGlassNames, countersign.KindErasure, countersign.KindHistoryConfirm,
+		countersign.KindSettingsChange, countersign.KindDelegation} {
 		words := tx.T("card.kind." + kind)
 		if words == "card.kind."+kind || seen[words] != "" {
 			t.Errorf("%s: %q, as %s", kind, words, seen[words])
