@@ -44,11 +44,12 @@ func (m machine) reassign(s State, in Reassigning) (State, error) {
 		return s, countersign.NewProblem(countersign.CodeState, "the request was handed over %d times", s.Reassigned).WithHint("decide on it, deny it, or ask who submitted it to withdraw it")
 	case from.ID == to.ID:
 		return s, countersign.NewProblem(countersign.CodeInvalid, "it is handed over to another person, not to oneself")
-	case to.ID == s.Nominated:
-		return s, countersign.NewProblem(countersign.CodeState, "%s is nominated already", to.Name)
 	}
 	if err := m.mayHandOver(s, in.From); err != nil {
 		return s, err
+	}
+	if to.ID == s.Nominated {
+		return s, countersign.NewProblem(countersign.CodeState, "%s is nominated already", to.Name)
 	}
 	next := s.clone()
 	next.Nominated = to.ID
@@ -56,7 +57,7 @@ func (m machine) reassign(s State, in Reassigning) (State, error) {
 	if e := m.checks.eligible(next, in.To, in.Now); !e.MayApprove {
 		return s, barred(Act{Candidate: in.To}, e, false)
 	}
-	if !s.approver(to, in.Approvers) {
+	if !s.approver(from, to, in.Approvers) {
 		return s, countersign.NewProblem(countersign.CodeForbidden, "%s is in no group that approves this", to.Name).
 			WithHint("hand it to somebody whom the policy asks, or let the system that submitted it nominate another approver")
 	}
@@ -93,11 +94,16 @@ func (m machine) mayHandOver(s State, c Candidate) error {
 	return nil
 }
 
-// approver reports whether the person is one of those whom the requirement asks by
-// group, or of the organisation's approvers.
-func (s State) approver(p Person, groups []string) bool {
+// approver reports whether a person is one whom the organisation lets approve: of the
+// groups that the requirement asks, of the policy's default ones, of a group of whoever
+// hands over, or whom they report to.
+func (s State) approver(from, p Person, groups []string) bool {
+	if slices.Contains(from.Managers, p.ID) {
+		return true
+	}
+	groups = slices.Concat(groups, from.Groups)
 	for _, c := range s.Clauses() {
-		groups = append(slices.Clip(groups), c.From...)
+		groups = append(groups, c.From...)
 	}
 	return slices.ContainsFunc(p.Groups, func(g string) bool { return slices.Contains(groups, g) })
 }

@@ -45,6 +45,13 @@ func TestTrapHandingOverMakesNoApprover(t *testing.T) {
 	s := nominated(t, "ann")
 	_, err := handing(s, person("ann", "finance"), person("pat", "canteen"))
 	wantCode(t, err, countersign.CodeForbidden, "in no group that approves this")
+	ann := person("ann", "finance")
+	ann.Managers = []string{"max", "zoe"}
+	for _, to := range []Person{person("bob", "finance"), person("cat", "approvers"), person("zoe")} { // a group of Ann's, the policy's, upwards
+		next, err := handing(s, ann, to)
+		wantCode(t, err, "")
+		wantStatus(t, decided(t, next, to), countersign.StatusApproved)
+	}
 }
 
 func TestReassignNeverToWhoMustNotDecide(t *testing.T) {

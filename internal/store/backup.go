@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/pressly/goose/v3"
 )
 
 // ErrNotSQLite says that something is the business of the database server's own tools.
@@ -61,7 +63,10 @@ func (db *DB) checkSchema(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	want := int64(len(names)) // numbered from 1 without gaps
+	want, err := goose.NumericComponent(names[len(names)-1]) // the newest; they come in order
+	if err != nil {
+		return err
+	}
 	var have int64
 	err = db.Read(ctx, func(tx *Tx) error {
 		return tx.Across().Row(`SELECT CAST(COALESCE(MAX(version_id), 0) AS BIGINT) FROM goose_db_version`).Scan(&have)
