@@ -1,7 +1,6 @@
 package authority_test
 
 import (
-	"errors"
 	"maps"
 	"slices"
 	"strconv"
@@ -10,7 +9,6 @@ import (
 
 	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/authority"
-	"github.com/countersign/countersign/internal/store"
 )
 
 func (s *script) approve(a args) error { return s.decide(a, countersign.ActApprove) }
@@ -194,8 +192,7 @@ func (s *script) propose(a args) error {
 	id := s.id(a.get("id", "policy"))
 	var changes []countersign.Change
 	for _, c := range a.many {
-		field, to, _ := strings.Cut(c, ":")
-		changes = append(changes, countersign.Change{Field: field, To: to})
+		changes = append(changes, s.change(c))
 	}
 	if v := a.get("until", ""); v != "" {
 		d, err := time.ParseDuration(v)
@@ -276,26 +273,6 @@ func (s *script) tick(args) error { return s.h.a.Tick(s.h.ctx) }
 
 func (s *script) reweigh(a args) error {
 	return s.h.a.Reweigh(s.h.ctx, s.id(a.word(0)), "asked for")
-}
-
-func (s *script) delegate(a args) error {
-	days, err := strconv.Atoi(a.get("days", "7"))
-	s.h.must(err)
-	d := store.Delegation{ID: countersign.NewID(countersign.PrefixDelegation, s.h.clock.Now()), From: s.dweller(a.get("from", "")).id, To: s.dweller(a.get("to", "")).id,
-		Kinds: "[]", CreatedBy: "operator"}
-	if v := a.get("kinds", ""); v != "" {
-		d.Kinds = `["` + strings.ReplaceAll(v, ",", `","`) + `"]`
-	}
-	if v := a.get("limit", ""); v != "" {
-		d.Currency = "EUR"
-		d.Minor, err = countersign.ParseMinor(v, "EUR")
-		s.h.must(err)
-	}
-	s.h.write(func(tx *store.Tx) error {
-		d.Starts, d.Ends, d.Created = tx.Now(), tx.Now().AddDate(0, 0, days), tx.Now()
-		return errors.Join(tx.InsertDelegation(d), tx.FactsChanged())
-	})
-	return nil
 }
 
 func (s *script) rate(a args) error {

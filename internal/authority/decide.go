@@ -370,6 +370,9 @@ func (d *deciding) record(tx *store.Tx, c *caseFile, next approval.State, who ap
 	}
 	facts := map[string]string{"decision": id, "act": string(dec.Act), "assurance": string(j.Assurance),
 		"policy_digest": string(next.PolicyDigest), "requirement_digest": string(next.RequirementDigest)}
+	if who.ActingFor != nil {
+		facts["delegation"] = who.ActingFor.Delegation.ID
+	}
 	at, err := d.a.current(tx)
 	if err != nil {
 		return err

@@ -156,7 +156,7 @@ func (s *script) act(line string) error {
 	do, ok := map[string]func(args) error{
 		"vendor": s.vendor, "submit": s.submit, "evaluate": s.evaluate, "show": s.show, "approve": s.approve, "deny": s.deny,
 		"check": s.check, "release": s.release, "confirm": s.settle, "abandon": s.settle, "cancel": s.cancel, "alert": s.alert, "freeze": s.freeze,
-		"propose": s.propose, "person": s.person, "report": s.report, "forward": s.forward, "tick": s.tick, "reweigh": s.reweigh, "delegate": s.delegate,
+		"propose": s.propose, "person": s.person, "report": s.report, "forward": s.forward, "tick": s.tick, "reweigh": s.reweigh, "delegate": s.delegate, "delegations": s.delegations, "end": s.end,
 		"rate": s.rate, "log": s.log, "receipt": s.receipt, "settings": s.settings, "alerts": s.alerts, "review": s.review, "revoke": s.revoke, "restart": s.restart, "list": s.list,
 	}[verb]
 	if !ok {

@@ -45,7 +45,7 @@ var settingsTable = []setting{
 		func(s *Settings, n int) { s.Lease = n }),
 	number("revisions_per_object_hour", "requests for one object in an hour", 1, 1000, func(s *Settings) int { return s.objectsPerHour() },
 		func(s *Settings, n int) { s.ObjectsPerHour = n }),
-	number("challenge_expires_seconds", "a challenge lives", 30, hour, func(s *Settings) int { return whole(s.challengeExpires()) },
+	number("challenge_expires_seconds", "a challenge lives", 30, hour/4, func(s *Settings) int { return whole(s.challengeExpires()) },
 		func(s *Settings, n int) { s.ChallengeExpires = n }),
 	number("invitation_expires_seconds", "an invitation lives", 600, 14*24*hour, func(s *Settings) int { return whole(s.invitationExpires()) },
 		func(s *Settings, n int) { s.Invitation = n }),

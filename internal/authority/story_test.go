@@ -22,3 +22,6 @@ func TestStoryPrivileged(t *testing.T)    { story(t, "privileged") }
 func TestStoryUnsatisfiable(t *testing.T) { story(t, "unsatisfiable") }
 func TestStoryErasure(t *testing.T)       { story(t, "erasure") }
 func TestStoryRevoked(t *testing.T)       { story(t, "revoked") }
+func TestStorySettings(t *testing.T)      { story(t, "settings") }
+func TestStoryCustomKind(t *testing.T)    { story(t, "custom_kind") }
+func TestStoryAbsent(t *testing.T)        { story(t, "absent") }
