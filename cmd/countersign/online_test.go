@@ -22,6 +22,8 @@ import (
 //	document CASE FILE [AMOUNT] writes a live case's document
 //	factors LOGIN FILE [CODE]   writes the password and the code of now, a line each
 //	let NAME FILE MEMBER        takes a member of a JSON object into a variable
+//	first NAME FILE MEMBER      takes a member of a list's first object
+//	soon NAME                   is a day in a week
 func TestOnlineScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("testdata", "online"),
@@ -32,7 +34,7 @@ func TestOnlineScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "visit": visit, "document": writeCase, "factors": writeFactors, "let": let,
+			"exits": exits, "visit": visit, "document": writeCase, "factors": writeFactors, "let": let, "first": first, "soon": soon,
 		},
 	})
 }
@@ -100,4 +102,14 @@ func let(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("%s has no member %q", args[1], args[2])
 	}
 	ts.Setenv(args[0], strings.TrimSpace(fmt.Sprint(value)))
+}
+
+func first(ts *testscript.TestScript, _ bool, args []string) {
+	var all []map[string]any
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[1])), &all))
+	ts.Setenv(args[0], fmt.Sprint(all[0][args[2]]))
+}
+
+func soon(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Setenv(args[0], time.Now().AddDate(0, 0, 7).UTC().Format(time.DateOnly))
 }
