@@ -73,52 +73,67 @@ func TestUploadsAreBounded(t *testing.T) {
 	s.Refused(s.Try("POST", "/v1/requests", s.Key, string(file[:65<<10]), nil), countersign.CodeTooLarge)
 }
 
-// A request goes from hand to hand over the API, is talked about, and sends the approver
-// back with a result that the receiving system verifies by itself.
-func TestAroundARequest(t *testing.T) {
-	testkit.Each(t, func(t *testing.T, s *testkit.Server) {
-		s.Settle()
-		s.Vendor("V-1", "Nordwind Technik GmbH", 6, nil)
-		var out countersign.Approval
-		s.Call("POST", "/v1/requests", s.Key, testkit.Body(testkit.Order("PO-1", "30000.00"), &countersign.Submission{Approver: "marta", ReturnURL: "https://erp.example.com/po/1"}), &out)
-		at := "/v1/requests/" + out.ID
-		marta, daniel, elif := s.Person("marta"), s.Person("daniel"), s.Person("elif")
-
-		var q, answer countersign.Question
-		s.Call("POST", at+"/questions", marta.Token, countersign.QuestionBody{Text: "Is it in the budget?"}, &q)
-		s.Call("POST", at+"/questions", elif.Token, countersign.QuestionBody{Text: "Yes, 4100.", Answers: q.ID}, &answer)
-		thread, err := s.Client(s.Key).Questions(t.Context(), out.ID)
-		s.Must(err)
-		if len(thread.Items) != 2 || thread.Items[1].Answers != q.ID || !thread.Items[1].Asker {
-			t.Errorf("%+v", thread.Items)
-		}
-		var handed countersign.Approval
-		s.Call("POST", at+"/reassign", marta.Token, countersign.ReassignBody{To: "daniel", Reason: "on leave"}, &handed)
-		if handed.Status != countersign.StatusPending || len(handed.Decisions) != 0 {
-			t.Errorf("%s %v", handed.Status, handed.Decisions)
-		}
-		s.Refused(s.Try("POST", at+"/reassign", marta.Token, countersign.ReassignBody{To: "elif", Reason: "she knows"}, nil), countersign.CodeForbidden)
-		if _, p := daniel.ByPasskey(out.ID, countersign.ActApprove); p != nil {
-			t.Fatal(p)
-		}
-		var back api.ReturnAnswer
-		s.Call("GET", at+"/return", daniel.Token, nil, &back)
-		r, err := countersign.VerifyReturn(back.URL, s.Authority.Verifiers(), s.Clock.Now())
-		s.Must(err)
-		if r.URL != "https://erp.example.com/po/1" || r.Status != countersign.StatusApproved || r.Request != out.ID {
-			t.Errorf("%+v", r)
-		}
-		withdrawn, err := s.Client(s.Key).Cancel(t.Context(), out.ID)
-		s.Must(err)
-		if withdrawn.Status != countersign.StatusCancelled {
-			t.Errorf("have %s", withdrawn.Status)
-		}
-		var p countersign.Preferences
-		s.Call("POST", "/v1/session/preferences", daniel.Token, countersign.Preferences{TimeZone: "Asia/Tokyo", NumberFormat: "comma-point"}, &p)
-		s.Call("GET", "/v1/session/preferences", daniel.Token, nil, &p)
-		if p != (countersign.Preferences{TimeZone: "Asia/Tokyo", NumberFormat: "comma-point", DateFormat: "day-month", Language: "en"}) {
-			t.Errorf("%+v", p)
-		}
-		s.Refused(s.Try("POST", "/v1/session/preferences", daniel.Token, countersign.Preferences{TimeZone: "Local"}, nil), countersign.CodeInvalid)
+// around uses everything that stands around a request: it goes from hand to hand, is
+// talked about, has a file, and sends the approver back with a result that the receiving
+// system verifies by itself.
+func (v *visit) around() {
+	file := []byte("%PDF-1.7 offer")
+	order := testkit.Order("PO-AROUND", "30000.00", func(d *countersign.Document) {
+		d.Category, d.Attachments = "around", []countersign.Attachment{{Name: "offer.pdf", Digest: countersign.SumBytes(file)}}
 	})
+	var out, handed countersign.Approval
+	v.Call("POST", "/v1/requests", v.Key, testkit.Body(order, &countersign.Submission{Approver: "marta", ReturnURL: "https://erp.example.com/po/1"}), &out)
+	at := "/v1/requests/" + out.ID
+	marta, daniel, elif := v.Person("marta"), v.Person("daniel"), v.Person("elif")
+	client, ctx := v.Client(v.Key), v.t.Context()
+
+	sent, err := client.UploadAttachment(ctx, out.ID, file)
+	v.Must(err)
+	list, err := client.Attachments(ctx, out.ID)
+	v.Must(err)
+	if len(list.Items) != 1 || list.Items[0] != *sent || sent.MediaType != "application/pdf" {
+		v.t.Errorf("%+v", list)
+	}
+	if a := v.Send("GET", at+"/attachments/"+strings.TrimPrefix(string(sent.Digest), "sha-256:"), marta.Token, nil); !bytes.Equal(a.Body, file) {
+		v.t.Errorf("the file: %d %s", a.Status, a.Body)
+	}
+	var q, answer countersign.Question
+	v.Call("POST", at+"/questions", marta.Token, countersign.QuestionBody{Text: "Is it in the budget?"}, &q)
+	v.Call("POST", at+"/questions", elif.Token, countersign.QuestionBody{Text: "Yes, 4100.", Answers: q.ID}, &answer)
+	thread, err := client.Questions(ctx, out.ID)
+	v.Must(err)
+	if len(thread.Items) != 2 || thread.Items[1].Answers != q.ID || !thread.Items[1].Asker {
+		v.t.Errorf("%+v", thread.Items)
+	}
+	v.Call("POST", at+"/reassign", marta.Token, countersign.ReassignBody{To: "daniel", Reason: "on leave"}, &handed)
+	if handed.Status != countersign.StatusPending || len(handed.Decisions) != 0 {
+		v.t.Errorf("%s %v", handed.Status, handed.Decisions)
+	}
+	v.Refused(v.Try("POST", at+"/reassign", marta.Token, countersign.ReassignBody{To: "elif", Reason: "she knows"}, nil), countersign.CodeForbidden)
+	if _, p := daniel.ByPasskey(out.ID, countersign.ActApprove); p != nil {
+		v.t.Fatal(p)
+	}
+	var back api.ReturnAnswer
+	v.Call("GET", at+"/return", daniel.Token, nil, &back)
+	r, err := countersign.VerifyReturn(back.URL, v.Authority.Verifiers(), v.Clock.Now())
+	v.Must(err)
+	if r.URL != "https://erp.example.com/po/1" || r.Status != countersign.StatusApproved || r.Request != out.ID {
+		v.t.Errorf("%+v", r)
+	}
+	withdrawn, err := client.Cancel(ctx, out.ID)
+	v.Must(err)
+	if withdrawn.Status != countersign.StatusCancelled {
+		v.t.Errorf("have %s", withdrawn.Status)
+	}
+	v.preferences(daniel)
+}
+
+func (v *visit) preferences(daniel *testkit.Person) {
+	var p countersign.Preferences
+	v.Call("POST", "/v1/session/preferences", daniel.Token, countersign.Preferences{TimeZone: "Asia/Tokyo", NumberFormat: "comma-point"}, &p)
+	v.Call("GET", "/v1/session/preferences", daniel.Token, nil, &p)
+	if p != (countersign.Preferences{TimeZone: "Asia/Tokyo", NumberFormat: "comma-point", DateFormat: "day-month", Language: "en"}) {
+		v.t.Errorf("%+v", p)
+	}
+	v.Refused(v.Try("POST", "/v1/session/preferences", daniel.Token, countersign.Preferences{TimeZone: "Local"}, nil), countersign.CodeInvalid)
 }

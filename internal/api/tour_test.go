@@ -26,6 +26,7 @@ func TestEveryOperation(t *testing.T) {
 		s.Vendor("V-1", "Nordwind Technik GmbH", 6, nil)
 		v := &visit{Server: s, t: t}
 		v.requests()
+		v.around()
 		v.alerts()
 		v.authenticators()
 		v.register()
