@@ -23,7 +23,7 @@ type requestCmd struct {
 	Wait    requestWaitCmd    `cmd:"" help:"Wait until a request is decided. Exit code 3: not yet."`
 	Approve requestApproveCmd `cmd:"" help:"Approve a request, with your password and code."`
 	Deny    requestDenyCmd    `cmd:"" help:"Deny a request."`
-	Cancel  requestCancelCmd  `cmd:"" help:"Withdraw a request that waits."`
+	Cancel  requestCancelCmd  `cmd:"" help:"Withdraw a request that was not released."`
 	Check   requestCheckCmd   `cmd:"" help:"Ask what a release would say now. Changes nothing."`
 	Release requestReleaseCmd `cmd:"" help:"Ask whether the document, as it stands now, may be executed. Says yes once."`
 	Confirm requestConfirmCmd `cmd:"" help:"Say that what was released was executed."`
