@@ -92,10 +92,7 @@ func (a *Authority) erase(tx *store.Tx, c *caseFile, request, actor string) erro
 	if err := tx.EraseApproval(row); err != nil {
 		return err
 	}
-	if err := tx.EraseQuestions(request); err != nil {
-		return err
-	}
-	if err := tx.EraseAttachments(request); err != nil {
+	if err := eraseAround(tx, request); err != nil {
 		return err
 	}
 	if _, err := tx.EraseJobs(request); err != nil {
@@ -106,4 +103,33 @@ func (a *Authority) erase(tx *store.Tx, c *caseFile, request, actor string) erro
 	}
 	_, err = appendEntry(tx, entry{typ: countersign.EntryErased, subject: request, actor: actor, facts: map[string]string{"request": c.row.ID}})
 	return err
+}
+
+// eraseAround clears the thread on a request and its files, with the openings of their
+// entries: an entry that was written a moment ago may have no place among the others yet.
+func eraseAround(tx *store.Tx, request string) error {
+	thread, err := tx.Questions(request)
+	if err != nil {
+		return err
+	}
+	files, err := tx.Attachments(request)
+	if err != nil {
+		return err
+	}
+	var entries []string
+	for _, q := range thread {
+		entries = append(entries, q.EntryID)
+	}
+	for _, f := range files {
+		entries = append(entries, f.EntryID)
+	}
+	for _, id := range entries {
+		if _, err := tx.EraseOpenings(id); err != nil {
+			return err
+		}
+	}
+	if err := tx.EraseQuestions(request); err != nil {
+		return err
+	}
+	return tx.EraseAttachments(request)
 }
