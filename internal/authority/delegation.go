@@ -66,7 +66,7 @@ const (
 	longestDelegation = 92 * 24 * time.Hour
 	delegationAhead   = 180 * 24 * time.Hour
 	mostDelegations   = 20  // of one person, that are not over
-	mostKindsText     = 180 // bytes of the kinds that one names, with commas between
+	mostKindsText     = 150 // bytes of the kinds that one names, with commas between: all of the terms are the subject of a step-up, which has a bound
 )
 
 // Fields of a proposed delegation. The document is about the delegator.
