@@ -319,6 +319,7 @@ func (a *Authority) writeNew(tx *store.Tx, c *caseFile, row *store.Approval, sta
 	}
 	row.EntryID, row.WeighedEntry = e.id, e.id
 	row.PolicyDigest, row.PolicyVersion = w.stored.Digest, w.stored.Version
+	row.Rules, row.Words, row.Founding = ruleNames(w.result.Reasons), searchWords(n.matter.doc), n.founding
 	if err := a.put(row, state); err != nil {
 		return err
 	}
@@ -361,6 +362,7 @@ func (a *Authority) put(row *store.Approval, s approval.State) error {
 		return err
 	}
 	row.State, row.Status, row.Version, row.Due, row.Ended, row.SupersededBy = string(text), s.Status, s.Version, s.Due(), s.EndedAt, s.SupersededBy
+	concern(row, s)
 	return nil
 }
 
@@ -395,11 +397,14 @@ func (a *Authority) advance(tx *store.Tx, row *store.Approval, from, to approval
 	if err != nil {
 		return w, err
 	}
+	if weighed, ok := e.openings[countersign.OpeningWeighing]; ok {
+		row.WeighedEntry = w.id
+		if row.Rules, err = weighedRules(weighed); err != nil {
+			return w, err
+		}
+	}
 	if err := a.put(row, to); err != nil {
 		return w, err
-	}
-	if _, ok := e.openings[countersign.OpeningWeighing]; ok {
-		row.WeighedEntry = w.id
 	}
 	if err := tx.UpdateApproval(row, from.Version); err != nil {
 		return w, err

@@ -42,16 +42,28 @@ type Approval struct {
 	Ended         time.Time
 	SupersededBy  string
 	EntryID       string
+
+	Outcome  countersign.Outcome
+	Rules    string    // names of the rules that counted, a space around each
+	Founding bool      // its receipt is stamped so
+	Held     time.Time // not released before; zero where nothing holds it
+	Words    string    // folded, for searching; written once, never read
+
+	// Audience is whom the request concerns; it is written anew with every change and
+	// never read with the request. Pressing orders it: the smaller, the more weighs.
+	Audience []Audience
+	Pressing int64
 }
 
 const approvalColumns = `id, source, kind, object_id, revision, attempt, digest, document, submission, status, version, state, weighed_entry,
 	policy_digest, policy_version, key_id, vendor_id, requester_key, nominated, category, currency, minor, base_currency, base_minor,
-	counted, bank, created_us, due_us, ended_us, superseded_by, entry_id`
+	counted, bank, created_us, due_us, ended_us, superseded_by, entry_id, outcome, rules, founding, held_us`
 
 func scanApproval(s Scanner) (a Approval, err error) {
 	err = s.Scan(&a.ID, &a.Source, &a.Kind, &a.Object, &a.Revision, &a.Attempt, &a.Digest, &a.Document, &a.Submission, &a.Status, &a.Version, &a.State, &a.WeighedEntry,
 		&a.PolicyDigest, &a.PolicyVersion, &a.KeyID, &a.Vendor, &a.Requester, &a.Nominated, &a.Category, &a.Currency, &a.Minor, &a.BaseCurrency, &a.BaseMinor,
-		&a.Counted, &a.bank, &a.Created, &a.Due, &a.Ended, &a.SupersededBy, &a.EntryID)
+		&a.Counted, &a.bank, &a.Created, &a.Due, &a.Ended, &a.SupersededBy, &a.EntryID,
+		&a.Outcome, &a.Rules, &a.Founding, &a.Held)
 	return a, err
 }
 
@@ -74,20 +86,30 @@ func (a *Approval) count() {
 // and attempt is there already.
 func (tx *Tx) InsertApproval(a *Approval) error {
 	a.count()
-	return tx.ExecOne(`INSERT INTO approval (org_id, `+approvalColumns+`)
-		VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20,$21,$22,$23,$24,$25,$26,$27,$28,$29,$30,$31,$32) ON CONFLICT DO NOTHING`,
+	err := tx.ExecOne(`INSERT INTO approval (org_id, `+approvalColumns+`, words)
+		VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20,$21,$22,$23,$24,$25,$26,$27,$28,$29,$30,$31,$32,$33,$34,$35,$36,$37) ON CONFLICT DO NOTHING`,
 		a.ID, a.Source, a.Kind, a.Object, a.Revision, a.Attempt, a.Digest, a.Document, a.Submission, a.Status, a.Version, a.State, a.WeighedEntry,
 		a.PolicyDigest, a.PolicyVersion, a.KeyID, a.Vendor, a.Requester, a.Nominated, a.Category, a.Currency, a.Minor, a.BaseCurrency, a.BaseMinor,
-		a.Counted, a.bank, a.Created, a.Due, a.Ended, a.SupersededBy, a.EntryID)
+		a.Counted, a.bank, a.Created, a.Due, a.Ended, a.SupersededBy, a.EntryID, a.Outcome, a.Rules, a.Founding, a.Held, a.Words)
+	if err != nil {
+		return err
+	}
+	return tx.insertAudience(a)
 }
 
 // UpdateApproval replaces what can change of a request, if its version is still
 // expected. The new version is a.Version. [ErrConflict] when somebody was first.
 func (tx *Tx) UpdateApproval(a *Approval, expected int64) error {
 	a.count()
-	return tx.ExecOne(`UPDATE approval SET status = $3, version = $4, state = $5, weighed_entry = $6, policy_digest = $7, policy_version = $8,
-		counted = $9, bank = $10, due_us = $11, ended_us = $12, superseded_by = $13 WHERE org_id = $1 AND id = $2 AND version = $14`,
-		a.ID, a.Status, a.Version, a.State, a.WeighedEntry, a.PolicyDigest, a.PolicyVersion, a.Counted, a.bank, a.Due, a.Ended, a.SupersededBy, expected)
+	err := tx.ExecOne(`UPDATE approval SET status = $3, version = $4, state = $5, weighed_entry = $6, policy_digest = $7, policy_version = $8,
+		counted = $9, bank = $10, due_us = $11, ended_us = $12, superseded_by = $13, outcome = $15, rules = $16, held_us = $17
+		WHERE org_id = $1 AND id = $2 AND version = $14`,
+		a.ID, a.Status, a.Version, a.State, a.WeighedEntry, a.PolicyDigest, a.PolicyVersion, a.Counted, a.bank, a.Due, a.Ended, a.SupersededBy, expected,
+		a.Outcome, a.Rules, a.Held)
+	if err != nil {
+		return err
+	}
+	return tx.replaceAudience(a)
 }
 
 // Approval reads a request.
@@ -301,10 +323,13 @@ func (tx *Tx) EraseApproval(a Approval) error {
 	if _, err := tx.Exec(`DELETE FROM decision WHERE org_id = $1 AND approval_id = $2`, a.ID); err != nil {
 		return err
 	}
+	if _, err := tx.Exec(`DELETE FROM audience WHERE org_id = $1 AND approval_id = $2`, a.ID); err != nil {
+		return err
+	}
 	if _, err := tx.Exec(`DELETE FROM purchase WHERE org_id = $1 AND kind = $2 AND id = $3 AND source = $4`, a.Kind, a.Object, a.Source); err != nil {
 		return err
 	}
 	return tx.ExecOne(`UPDATE approval SET object_id = $2, revision = '', digest = '', document = $3, submission = '{}', state = $4, requester_key = '', nominated = '',
-		vendor_id = '', category = '', currency = '', minor = 0, base_currency = '', base_minor = 0, counted = 0, bank = 0 WHERE org_id = $1 AND id = $2`,
+		vendor_id = '', category = '', currency = '', minor = 0, base_currency = '', base_minor = 0, counted = 0, bank = 0, words = '', rules = '' WHERE org_id = $1 AND id = $2`,
 		a.ID, []byte{}, a.State)
 }

@@ -1,0 +1,250 @@
+package store
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/countersign/countersign"
+)
+
+// Audience is one person or group that a request concerns, and how.
+type Audience struct {
+	Who  string // a person's id, or [AudienceGroup] and the group's name
+	Part string // one of the Part constants
+	Live bool   // something may still come of it for them
+}
+
+// AudienceGroup stands before the name of a group in [Audience].
+const AudienceGroup = "group:"
+
+// The parts that somebody may have in a request.
+const (
+	PartDecide = "decide" // is asked, and what is asked of them is not there yet
+	PartSee    = "see"    // is asked, and it is there already, or cannot be given now
+	PartWatch  = "watch"  // may stop its hold
+	PartAsk    = "ask"    // asked for it, or owns what asked
+	PartDone   = "done"   // has decided
+)
+
+// insertAudience writes whom a request concerns, with one statement.
+func (tx *Tx) insertAudience(a *Approval) error {
+	if len(a.Audience) == 0 {
+		return nil
+	}
+	var b strings.Builder
+	b.WriteString(`INSERT INTO audience (org_id, approval_id, pressing, due_us, created_us, who, part, live) VALUES `)
+	args := []any{a.ID, a.Pressing, a.Due, a.Created}
+	for i, w := range a.Audience {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		n := len(args) + 2
+		b.WriteString("($1, $2, CAST($3 AS BIGINT), CAST($4 AS BIGINT), CAST($5 AS BIGINT), $" + strconv.Itoa(n) + ", $" + strconv.Itoa(n+1) + ", $" + strconv.Itoa(n+2) + ")")
+		args = append(args, w.Who, w.Part, w.Live)
+	}
+	_, err := tx.Exec(b.String(), args...)
+	return err
+}
+
+func (tx *Tx) replaceAudience(a *Approval) error {
+	if _, err := tx.Exec(`DELETE FROM audience WHERE org_id = $1 AND approval_id = $2`, a.ID); err != nil {
+		return err
+	}
+	return tx.insertAudience(a)
+}
+
+// Place is where a request stands in an order: by First, then Second, then ID.
+type Place struct {
+	First, Second int64
+	ID            string // req_…
+}
+
+func scanPlace(s Scanner) (p Place, err error) {
+	err = s.Scan(&p.First, &p.Second, &p.ID)
+	return p, err
+}
+
+// AskedQuery asks for the requests in which one of Who is asked to decide, without
+// those that Person asked for or has decided on.
+type AskedQuery struct {
+	Who    []string
+	Person string
+	Soon   time.Time // what is due until then is expiring
+	After  Place     // the place that the last page ended with; its zero value is the beginning
+	Limit  int
+}
+
+// notTheirs leaves out what the person asked for or has decided on.
+const notTheirs = ` AND NOT EXISTS (SELECT 1 FROM audience o WHERE o.org_id = w.org_id AND o.approval_id = w.approval_id AND o.who = $2 AND o.part IN ('ask', 'done'))`
+
+// AskedSoon lists what is expiring, by when it is due.
+func (tx *Tx) AskedSoon(q AskedQuery) ([]Place, error) {
+	return tx.merged(q.Who, []any{q.Person, q.Soon, q.After.First, q.After.ID, q.Limit}, `SELECT w.due_us AS a, CAST(0 AS BIGINT) AS b, w.approval_id AS c FROM audience w
+		WHERE w.org_id = $1 AND w.live = 1 AND w.part = 'decide' AND w.who = %s AND w.due_us <= $3 AND (w.due_us, w.approval_id) > ($4, $5)`+notTheirs+`
+		ORDER BY w.due_us, w.approval_id LIMIT $6`)
+}
+
+// AskedByWeight lists what is not expiring, by weight and then by age.
+func (tx *Tx) AskedByWeight(q AskedQuery) ([]Place, error) {
+	return tx.merged(q.Who, []any{q.Person, q.Soon, q.After.First, q.After.Second, q.After.ID, q.Limit}, `SELECT w.pressing AS a, w.created_us AS b, w.approval_id AS c FROM audience w
+		WHERE w.org_id = $1 AND w.live = 1 AND w.part = 'decide' AND w.who = %s AND w.due_us > $3 AND (w.pressing, w.created_us, w.approval_id) > ($4, $5, $6)`+notTheirs+`
+		ORDER BY w.pressing, w.created_us, w.approval_id LIMIT $7`)
+}
+
+// merged runs one query for each of several people and groups, each on its index, and
+// merges them in order. A request that concerns several of them is there once.
+func (tx *Tx) merged(who []string, args []any, one string) ([]Place, error) {
+	if len(who) == 0 {
+		return nil, nil
+	}
+	limit := args[len(args)-1].(int)
+	var b strings.Builder
+	b.WriteString("SELECT DISTINCT a, b, c FROM (")
+	for i, w := range who {
+		if i > 0 {
+			b.WriteString(" UNION ALL ")
+		}
+		args = append(args, w)
+		fmt.Fprintf(&b, "SELECT * FROM ("+one+") q%d", "$"+strconv.Itoa(len(args)+1), i)
+	}
+	fmt.Fprintf(&b, ") m ORDER BY a, b, c LIMIT %d", limit)
+	return List(tx, scanPlace, b.String(), args...)
+}
+
+// CountAsked counts what [Tx.AskedSoon] and [Tx.AskedByWeight] list, up to most.
+func (tx *Tx) CountAsked(q AskedQuery, most int) (n int, err error) {
+	if len(q.Who) == 0 {
+		return 0, nil
+	}
+	list, who := inList(q.Who, 4)
+	err = tx.Row(`SELECT COUNT(*) FROM (SELECT DISTINCT w.approval_id FROM audience w WHERE w.org_id = $1 AND w.live = 1 AND w.part = 'decide' AND w.who IN (`+
+		list+`)`+notTheirs+` LIMIT $3) c`, append([]any{q.Person, most}, who...)...).Scan(&n)
+	return n, err
+}
+
+// Concerning lists the requests that concern one of who and of which something may
+// still come, newest first: those before the given id.
+func (tx *Tx) Concerning(who []string, before string, limit int) ([]string, error) {
+	return tx.newest(who, before, limit, `SELECT approval_id AS c FROM audience WHERE org_id = $1 AND live = 1 AND who = %s AND ($2 = '' OR approval_id < $2) ORDER BY approval_id DESC LIMIT $3`)
+}
+
+// OpenRequests lists the requests that wait for somebody, and those whose hold runs,
+// newest first: those before the given id.
+func (tx *Tx) OpenRequests(before string, limit int) ([]string, error) {
+	return tx.newest([]string{string(countersign.StatusPending), string(countersign.StatusUnsatisfiable)}, before, limit,
+		`SELECT id AS c FROM approval WHERE org_id = $1 AND status = %s AND ($2 = '' OR id < $2) ORDER BY id DESC LIMIT $3`)
+}
+
+func (tx *Tx) newest(each []string, before string, limit int, one string) ([]string, error) {
+	if len(each) == 0 {
+		return nil, nil
+	}
+	args := []any{before, limit}
+	var b strings.Builder
+	b.WriteString("SELECT DISTINCT c FROM (")
+	for i, v := range each {
+		if i > 0 {
+			b.WriteString(" UNION ALL ")
+		}
+		args = append(args, v)
+		fmt.Fprintf(&b, "SELECT * FROM ("+one+") q%d", "$"+strconv.Itoa(len(args)+1), i)
+	}
+	b.WriteString(") m ORDER BY c DESC LIMIT $3")
+	return List(tx, scanText, b.String(), args...)
+}
+
+// CountConcerning counts what [Tx.Concerning] lists of which the person is not merely
+// asked; with all, what [Tx.OpenRequests] lists without those in which they are asked.
+func (tx *Tx) CountConcerning(who []string, person string, all bool, most int) (n int, err error) {
+	list, args := inList(who, 4)
+	asked := `NOT EXISTS (SELECT 1 FROM audience d WHERE d.org_id = $1 AND d.approval_id = c.id AND d.live = 1 AND d.part = 'decide' AND d.who IN (` + list + `)
+		AND NOT EXISTS (SELECT 1 FROM audience o WHERE o.org_id = $1 AND o.approval_id = c.id AND o.who = $2 AND o.part IN ('ask', 'done')))`
+	from := `SELECT DISTINCT w.approval_id AS id FROM audience w WHERE w.org_id = $1 AND w.live = 1 AND w.who IN (` + list + `)`
+	if all {
+		from += ` UNION SELECT id FROM approval WHERE org_id = $1 AND status IN ('pending', 'unsatisfiable')`
+	}
+	err = tx.Row(`SELECT COUNT(*) FROM (SELECT c.id FROM (`+from+`) c WHERE `+asked+` LIMIT $3) n`, append([]any{person, most}, args...)...).Scan(&n)
+	return n, err
+}
+
+// closed says of a request, as the table a, that it is not open any more.
+const closed = `a.status NOT IN ('pending', 'unsatisfiable')`
+
+// Finished is a request that a person decided or asked for.
+type Finished struct {
+	At  time.Time // of their last decision, or of the submission
+	ID  string
+	Act countersign.Act // "" where they asked
+}
+
+// FinishedOf lists what a person decided or asked for and that is not open any more,
+// newest first: what stands after a time and an id.
+func (tx *Tx) FinishedOf(person string, before time.Time, id string, limit int) ([]Finished, error) {
+	if before.IsZero() {
+		before = Time(1 << 61)
+	}
+	return List(tx, func(s Scanner) (f Finished, err error) {
+		err = s.Scan(&f.At, &f.ID, &f.Act)
+		return f, err
+	}, `SELECT at, id, act FROM (
+		SELECT * FROM (SELECT d.at_us AS at, d.approval_id AS id, d.act AS act FROM decision d JOIN approval a ON a.org_id = d.org_id AND a.id = d.approval_id
+			WHERE d.org_id = $1 AND d.person_id = $2 AND d.at_us <= $3 AND (d.at_us < $3 OR d.approval_id < $4) AND `+closed+`
+			AND NOT EXISTS (SELECT 1 FROM decision l WHERE l.org_id = d.org_id AND l.approval_id = d.approval_id AND l.person_id = d.person_id AND (l.at_us, l.id) > (d.at_us, d.id))
+			ORDER BY d.at_us DESC, d.approval_id DESC LIMIT $5) x
+		UNION ALL
+		SELECT * FROM (SELECT a.created_us AS at, a.id AS id, '' AS act FROM approval a
+			WHERE a.org_id = $1 AND a.requester_key = $2 AND a.created_us <= $3 AND (a.created_us < $3 OR a.id < $4) AND `+closed+`
+			ORDER BY a.created_us DESC, a.id DESC LIMIT $5) y
+		UNION ALL
+		SELECT * FROM (SELECT w.created_us AS at, w.approval_id AS id, '' AS act FROM audience w JOIN approval a ON a.org_id = w.org_id AND a.id = w.approval_id
+			WHERE w.org_id = $1 AND w.who = $2 AND w.part = 'ask' AND a.requester_key <> $2 AND w.created_us <= $3 AND (w.created_us < $3 OR w.approval_id < $4) AND `+closed+`
+			ORDER BY w.created_us DESC, w.approval_id DESC LIMIT $5) z
+		) m ORDER BY at DESC, id DESC LIMIT $5`, person, before, id, limit)
+}
+
+// CountFinishedOf counts what [Tx.FinishedOf] lists, up to most.
+func (tx *Tx) CountFinishedOf(person string, most int) (n int, err error) {
+	err = tx.Row(`SELECT COUNT(*) FROM (SELECT id FROM (
+		SELECT d.approval_id AS id FROM decision d JOIN approval a ON a.org_id = d.org_id AND a.id = d.approval_id WHERE d.org_id = $1 AND d.person_id = $2 AND `+closed+`
+		UNION SELECT a.id FROM approval a WHERE a.org_id = $1 AND a.requester_key = $2 AND `+closed+`
+		UNION SELECT a.id FROM audience w JOIN approval a ON a.org_id = w.org_id AND a.id = w.approval_id WHERE w.org_id = $1 AND w.who = $2 AND w.part = 'ask' AND `+closed+`
+		) u LIMIT $3) n`, person, most).Scan(&n)
+	return n, err
+}
+
+// ApprovalsByID reads requests, in no order. Those that are not there are left out.
+func (tx *Tx) ApprovalsByID(ids []string) (map[string]Approval, error) {
+	out := make(map[string]Approval, len(ids))
+	if len(ids) == 0 {
+		return out, nil
+	}
+	list, args := inList(ids, 2)
+	rows, err := List(tx, scanApproval, `SELECT `+approvalColumns+` FROM approval WHERE org_id = $1 AND id IN (`+list+`)`, args...)
+	for _, a := range rows {
+		out[a.ID] = a
+	}
+	return out, err
+}
+
+// OpeningsNamed reads one opening of each of several entries, by entry; those that
+// were erased, or never were, are left out.
+func (tx *Tx) OpeningsNamed(entries []string, name string) (map[string][]byte, error) {
+	out := make(map[string][]byte, len(entries))
+	if len(entries) == 0 {
+		return out, nil
+	}
+	list, args := inList(entries, 3)
+	rows := tx.Query(`SELECT entry_id, value FROM audit_opening WHERE org_id = $1 AND name = $2 AND entry_id IN (`+list+`)`, append([]any{name}, args...)...)
+	defer rows.Close()
+	for rows.Next() {
+		var id string
+		var value []byte
+		if err := rows.Scan(&id, &value); err != nil {
+			return nil, err
+		}
+		out[id] = value
+	}
+	return out, rows.Err()
+}
