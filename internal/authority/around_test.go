@@ -109,6 +109,7 @@ func TestReassignStory(t *testing.T) {
 // is asked alone, and only they hand it over: within their groups.
 func TestReassignOfTheNominated(t *testing.T) {
 	h := onSQLite(t)
+	h.broken = true // how such a request is proven is another test's
 	h.vendor("V-1", "Nordwind Technik GmbH", 6, nil)
 	p, err := h.who["samuel"].propose(countersign.KindPolicyPublish, "policy", countersign.Change{Field: "policy", To: nominating})
 	h.must(err)
