@@ -2,9 +2,14 @@ package authority
 
 import (
 	"context"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/countersign/countersign"
+	"github.com/countersign/countersign/internal/store"
 )
 
 // The tabs of the inbox.
@@ -80,5 +85,193 @@ type Progress struct{ Have, Need int }
 // Inbox reads one page of a person's inbox. "you" is ordered by what expires first,
 // then by the weight of the findings, then by age; the others newest first.
 func (a *Authority) Inbox(ctx context.Context, s Session, q InboxQuery) (*InboxPage, error) {
-	return nil, notFound()
+	if err := s.browse(); err != nil {
+		return nil, err
+	}
+	if q.Limit <= 0 || q.Limit > 100 {
+		q.Limit = 25
+	}
+	if q.Tab == "" {
+		q.Tab = TabYou
+	}
+	var out *InboxPage
+	err := a.db.Read(ctx, func(tx *store.Tx) error {
+		b, err := a.inboxOf(tx, s)
+		if err != nil {
+			return err
+		}
+		out, err = b.page(q)
+		return err
+	})
+	return out, fault(err)
+}
+
+func (b *inboxOf) page(q InboxQuery) (*InboxPage, error) {
+	out := &InboxPage{Tab: q.Tab}
+	first, err := b.you("", max(q.Limit, 25)) // also what the counts rest on
+	if err != nil {
+		return nil, err
+	}
+	switch q.Tab {
+	case TabYou:
+		found := first
+		if q.After != "" {
+			found, err = b.you(q.After, q.Limit)
+		} else if len(found.rows) > q.Limit {
+			found, err = b.you("", q.Limit)
+		}
+		if err == nil {
+			out.Items, err = b.items(found.rows)
+		}
+		out.Next = found.next
+	case TabOthers:
+		out.Items, out.Next, err = b.inOtherHands(q)
+	case TabDecided:
+		out.Items, out.Next, err = b.finished(q)
+	default:
+		return nil, countersign.Invalid(countersign.FieldError{Pointer: "/tab", Detail: `want "you", "others" or "decided"`})
+	}
+	if err != nil {
+		return nil, err
+	}
+	out.Counts, err = b.counts(first)
+	return out, err
+}
+
+// counts counts the tabs, each up to MaxInboxCount.
+func (b *inboxOf) counts(you found) (c InboxCounts, err error) {
+	const most = MaxInboxCount + 1
+	n := len(you.rows)
+	if you.next != "" {
+		if n, err = b.tx.CountAsked(store.AskedQuery{Who: b.asked(), Person: b.viewer.person}, most); err != nil {
+			return c, err
+		}
+		if n < most {
+			n -= you.rejected
+		}
+	}
+	c.You = counted(n)
+	if n, err = b.tx.CountConcerning(b.concerned(), b.viewer.person, b.viewer.seesAll(), most); err != nil {
+		return c, err
+	}
+	c.Others = counted(n + you.rejected)
+	n, err = b.tx.CountFinishedOf(b.viewer.person, most)
+	c.Decided = counted(n)
+	return c, err
+}
+
+func counted(n int) InboxCount { return InboxCount{N: min(n, MaxInboxCount), More: n > MaxInboxCount} }
+
+// found is a part of what waits for the person.
+type found struct {
+	rows     []inboxRow
+	rejected int // looked at, and does not wait for them after all
+	next     string
+}
+
+// inboxRow is one request in the person's inbox.
+type inboxRow struct {
+	*caseFile
+	waiting  *waiting // nil where it does not wait for them
+	expiring bool
+	finished store.Finished
+}
+
+// sweepPages bounds what is looked at for one page: so many times the page.
+const sweepPages = 8
+
+// you finds what waits for the person, from a cursor on.
+func (b *inboxOf) you(after string, limit int) (found, error) {
+	at, err := readCursor(after, b.tx.Now().Add(ExpiringWithin))
+	if err != nil {
+		return found{}, err
+	}
+	q := store.AskedQuery{Who: b.asked(), Person: b.viewer.person, Soon: at.soon, Limit: limit + 1}
+	var out found
+	for looked := 0; ; {
+		q.After = at.place
+		list := b.tx.AskedSoon
+		if at.later {
+			list = b.tx.AskedByWeight
+		}
+		places, err := list(q)
+		if err != nil {
+			return out, err
+		}
+		ids := make([]string, len(places))
+		for i, p := range places {
+			ids[i] = p.ID
+		}
+		files, err := b.files(ids)
+		if err != nil {
+			return out, err
+		}
+		byID := map[string]*caseFile{}
+		for _, c := range files {
+			byID[c.row.ID] = c
+		}
+		for _, p := range places {
+			if len(out.rows) == limit || looked >= sweepPages*limit {
+				out.next = at.text()
+				return out, nil
+			}
+			looked++
+			at.place = p
+			c := byID[p.ID]
+			if c == nil {
+				continue
+			}
+			w, err := b.waits(c)
+			if err != nil {
+				return out, err
+			}
+			if w == nil {
+				out.rejected++
+				continue
+			}
+			out.rows = append(out.rows, inboxRow{caseFile: c, waiting: w, expiring: !at.later})
+		}
+		if len(places) == q.Limit {
+			continue
+		}
+		if at.later {
+			return out, nil
+		}
+		at.later, at.place = true, store.Place{First: math.MinInt64}
+	}
+}
+
+// cursor is where a page of what waits ended: what was expiring when the first page was
+// made stands first, by its deadline; then the rest by weight and age.
+type cursor struct {
+	soon  time.Time
+	later bool
+	place store.Place
+}
+
+func (c cursor) text() string {
+	phase := 0
+	if c.later {
+		phase = 1
+	}
+	return fmt.Sprintf("%d.%d.%d.%d.%s", store.Micros(c.soon), phase, c.place.First, c.place.Second, c.place.ID)
+}
+
+func readCursor(s string, soon time.Time) (cursor, error) {
+	if s == "" {
+		return cursor{soon: soon, place: store.Place{First: math.MinInt64}}, nil
+	}
+	bad := countersign.Invalid(countersign.FieldError{Pointer: "/after", Detail: "want what the page before gave as the next"})
+	parts := strings.Split(s, ".")
+	if len(parts) != 5 || (parts[4] != "" && !countersign.IsID(countersign.PrefixRequest, parts[4])) {
+		return cursor{}, bad
+	}
+	var n [4]int64
+	for i := range n {
+		var err error
+		if n[i], err = strconv.ParseInt(parts[i], 10, 64); err != nil {
+			return cursor{}, bad
+		}
+	}
+	return cursor{soon: store.Time(n[0]), later: n[1] == 1, place: store.Place{First: n[2], Second: n[3], ID: parts[4]}}, nil
 }

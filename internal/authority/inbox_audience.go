@@ -26,6 +26,10 @@ func audienceOf(row *store.Approval, s approval.State) []store.Audience {
 	waits := s.Status == countersign.StatusPending
 	open := waits || s.Status == countersign.StatusUnsatisfiable
 	held := s.Status == countersign.StatusApproved && !s.NotBefore.IsZero()
+	group := store.AudienceGroup
+	if countersign.InternalKind(s.Kind) { // never decided in another's place
+		group = store.AudienceInner
+	}
 	var out audience
 	for _, c := range s.Clauses() {
 		part := store.PartSee
@@ -34,7 +38,7 @@ func audienceOf(row *store.Approval, s approval.State) []store.Audience {
 			part = store.PartDecide
 		}
 		for _, g := range c.From {
-			out.add(store.AudienceGroup+g, part, open)
+			out.add(group+g, part, open)
 		}
 		if len(c.From) == 0 && s.Nominated != "" {
 			out.add(s.Nominated, part, open)
@@ -44,17 +48,20 @@ func audienceOf(row *store.Approval, s approval.State) []store.Audience {
 		out.add(s.Nominated, store.PartSee, open)
 	}
 	for _, g := range s.Requirement.Watchers {
-		out.add(store.AudienceGroup+g, store.PartWatch, open || held)
+		out.add(store.AudienceWatch+g, store.PartWatch, open || held)
 	}
 	for _, r := range s.Requesters {
 		// Who asked for what is over is found by the request itself; an owner is not.
 		if open || r.ID != row.Requester {
-			out.add(r.ID, store.PartAsk, open)
+			out.add(store.AudienceOwn+r.ID, store.PartAsk, open)
 		}
 	}
 	if waits {
 		for _, d := range s.Decisions {
-			out.add(d.Person, store.PartDone, true)
+			if d.Void != "" { // may decide again
+				continue
+			}
+			out.add(store.AudienceOwn+d.Person, store.PartDone, true)
 		}
 	}
 	return out

@@ -11,13 +11,20 @@ import (
 
 // Audience is one person or group that a request concerns, and how.
 type Audience struct {
-	Who  string // a person's id, or [AudienceGroup] and the group's name
+	Who  string // a person's id for who is nominated; otherwise one of the Audience prefixes and a name or id
 	Part string // one of the Part constants
 	Live bool   // something may still come of it for them
 }
 
-// AudienceGroup stands before the name of a group in [Audience].
-const AudienceGroup = "group:"
+// Prefixes of [Audience.Who]. They are told apart so that one list of texts says all that
+// concerns somebody: a delegate gets what asks the delegator's groups, and nothing of
+// changes to Countersign itself, of what they watch or of what they asked for.
+const (
+	AudienceGroup = "group:" // a group that is asked
+	AudienceInner = "inner:" // a group that is asked about a change to Countersign itself
+	AudienceWatch = "watch:" // a group that watches the hold
+	AudienceOwn   = "own:"   // a person who asked for it or has decided
+)
 
 // The parts that somebody may have in a request.
 const (
@@ -77,7 +84,7 @@ type AskedQuery struct {
 }
 
 // notTheirs leaves out what the person asked for or has decided on.
-const notTheirs = ` AND NOT EXISTS (SELECT 1 FROM audience o WHERE o.org_id = w.org_id AND o.approval_id = w.approval_id AND o.who = $2 AND o.part IN ('ask', 'done'))`
+const notTheirs = ` AND NOT EXISTS (SELECT 1 FROM audience o WHERE o.org_id = w.org_id AND o.approval_id = w.approval_id AND o.who = 'own:' || $2)`
 
 // AskedSoon lists what is expiring, by when it is due.
 func (tx *Tx) AskedSoon(q AskedQuery) ([]Place, error) {
@@ -160,7 +167,7 @@ func (tx *Tx) newest(each []string, before string, limit int, one string) ([]str
 func (tx *Tx) CountConcerning(who []string, person string, all bool, most int) (n int, err error) {
 	list, args := inList(who, 4)
 	asked := `NOT EXISTS (SELECT 1 FROM audience d WHERE d.org_id = $1 AND d.approval_id = c.id AND d.live = 1 AND d.part = 'decide' AND d.who IN (` + list + `)
-		AND NOT EXISTS (SELECT 1 FROM audience o WHERE o.org_id = $1 AND o.approval_id = c.id AND o.who = $2 AND o.part IN ('ask', 'done')))`
+		AND NOT EXISTS (SELECT 1 FROM audience o WHERE o.org_id = $1 AND o.approval_id = c.id AND o.who = 'own:' || $2))`
 	from := `SELECT DISTINCT w.approval_id AS id FROM audience w WHERE w.org_id = $1 AND w.live = 1 AND w.who IN (` + list + `)`
 	if all {
 		from += ` UNION SELECT id FROM approval WHERE org_id = $1 AND status IN ('pending', 'unsatisfiable')`
@@ -199,7 +206,7 @@ func (tx *Tx) FinishedOf(person string, before time.Time, id string, limit int) 
 			ORDER BY a.created_us DESC, a.id DESC LIMIT $5) y
 		UNION ALL
 		SELECT * FROM (SELECT w.created_us AS at, w.approval_id AS id, '' AS act FROM audience w JOIN approval a ON a.org_id = w.org_id AND a.id = w.approval_id
-			WHERE w.org_id = $1 AND w.who = $2 AND w.part = 'ask' AND a.requester_key <> $2 AND w.created_us <= $3 AND (w.created_us < $3 OR w.approval_id < $4) AND `+closed+`
+			WHERE w.org_id = $1 AND w.who = 'own:' || $2 AND w.part = 'ask' AND a.requester_key <> $2 AND w.created_us <= $3 AND (w.created_us < $3 OR w.approval_id < $4) AND `+closed+`
 			ORDER BY w.created_us DESC, w.approval_id DESC LIMIT $5) z
 		) m ORDER BY at DESC, id DESC LIMIT $5`, person, before, id, limit)
 }
@@ -209,7 +216,7 @@ func (tx *Tx) CountFinishedOf(person string, most int) (n int, err error) {
 	err = tx.Row(`SELECT COUNT(*) FROM (SELECT id FROM (
 		SELECT d.approval_id AS id FROM decision d JOIN approval a ON a.org_id = d.org_id AND a.id = d.approval_id WHERE d.org_id = $1 AND d.person_id = $2 AND `+closed+`
 		UNION SELECT a.id FROM approval a WHERE a.org_id = $1 AND a.requester_key = $2 AND `+closed+`
-		UNION SELECT a.id FROM audience w JOIN approval a ON a.org_id = w.org_id AND a.id = w.approval_id WHERE w.org_id = $1 AND w.who = $2 AND w.part = 'ask' AND `+closed+`
+		UNION SELECT a.id FROM audience w JOIN approval a ON a.org_id = w.org_id AND a.id = w.approval_id WHERE w.org_id = $1 AND w.who = 'own:' || $2 AND w.part = 'ask' AND `+closed+`
 		) u LIMIT $3) n`, person, most).Scan(&n)
 	return n, err
 }

@@ -19,7 +19,7 @@ CREATE INDEX decision_at ON decision (org_id, at_us, id);
 CREATE TABLE audience (
   org_id      {{text}} NOT NULL,
   approval_id {{text}} NOT NULL,
-  who         {{text}} NOT NULL,     -- person id, or 'group:' and the group's name
+  who         {{text}} NOT NULL,     -- person id, or 'group:', 'inner:', 'watch:' and a group's name, or 'own:' and a person's id
   part        {{text}} NOT NULL,     -- 'decide', 'see', 'watch', 'ask', 'done'
   live        SMALLINT NOT NULL,     -- 1 while something may still come of it
   pressing    BIGINT   NOT NULL,     -- the smaller, the more findings weigh
@@ -48,17 +48,23 @@ UPDATE approval SET outcome = COALESCE(json_extract(state, '$.requirement.outcom
   rules = COALESCE((SELECT ' ' || group_concat(json_extract(r.value, '$.rule'), ' ') || ' ' FROM audit_opening o, json_each(CAST(o.value AS TEXT), '$.reasons') r
     WHERE o.org_id = approval.org_id AND o.entry_id = approval.weighed_entry AND o.name = 'weighing' AND json_extract(r.value, '$.silenced') IS NULL
     AND json_extract(r.value, '$.recorded') IS NULL), '');
-INSERT INTO audience SELECT a.org_id, a.id, 'group:' || g.value, CASE a.status WHEN 'pending' THEN 'decide' ELSE 'see' END,
+INSERT INTO audience SELECT a.org_id, a.id, CASE WHEN a.kind LIKE 'countersign.%' THEN 'inner:' ELSE 'group:' END || g.value, CASE a.status WHEN 'pending' THEN 'decide' ELSE 'see' END,
   CASE WHEN a.status IN ('pending', 'unsatisfiable') THEN 1 ELSE 0 END, 0, a.due_us, a.created_us
   FROM approval a, json_each(a.state, '$.requirement.approvers') c, json_each(c.value, '$.from') g WHERE 1 ON CONFLICT DO NOTHING;
-INSERT INTO audience SELECT a.org_id, a.id, 'group:' || g.value, 'watch', CASE WHEN a.status IN ('pending', 'unsatisfiable', 'approved') THEN 1 ELSE 0 END, 0, a.due_us, a.created_us
+INSERT INTO audience SELECT a.org_id, a.id, 'watch:' || g.value, 'watch', CASE WHEN a.status IN ('pending', 'unsatisfiable', 'approved') THEN 1 ELSE 0 END, 0, a.due_us, a.created_us
   FROM approval a, json_each(a.state, '$.requirement.watchers') g WHERE 1 ON CONFLICT DO NOTHING;
-INSERT INTO audience SELECT a.org_id, a.id, json_extract(r.value, '$.id'), 'ask', CASE WHEN a.status IN ('pending', 'unsatisfiable') THEN 1 ELSE 0 END, 0, a.due_us, a.created_us
+INSERT INTO audience SELECT a.org_id, a.id, 'own:' || json_extract(r.value, '$.id'), 'ask', CASE WHEN a.status IN ('pending', 'unsatisfiable') THEN 1 ELSE 0 END, 0, a.due_us, a.created_us
   FROM approval a, json_each(a.state, '$.requesters') r WHERE a.status IN ('pending', 'unsatisfiable') OR json_extract(r.value, '$.id') <> a.requester_key ON CONFLICT DO NOTHING;
 {{end}}
 {{if postgres}}
-ALTER TABLE audit_entry ADD COLUMN type TEXT COLLATE "C" GENERATED ALWAYS AS (convert_from(leaf, 'UTF8')::json ->> 'type') STORED;
-ALTER TABLE audit_entry ADD COLUMN actor TEXT COLLATE "C" GENERATED ALWAYS AS (convert_from(leaf, 'UTF8')::json ->> 'actor') STORED;
+-- convert_from is not called immutable, since it may name any encoding; with this one it is.
+-- +goose StatementBegin
+CREATE FUNCTION leaf_says(leaf BYTEA, name TEXT) RETURNS TEXT LANGUAGE sql IMMUTABLE STRICT AS $$
+  SELECT convert_from(leaf, 'UTF8')::json ->> name
+$$;
+-- +goose StatementEnd
+ALTER TABLE audit_entry ADD COLUMN type TEXT COLLATE "C" GENERATED ALWAYS AS (leaf_says(leaf, 'type')) STORED;
+ALTER TABLE audit_entry ADD COLUMN actor TEXT COLLATE "C" GENERATED ALWAYS AS (leaf_says(leaf, 'actor')) STORED;
 
 UPDATE approval SET outcome = COALESCE(state::json #>> '{requirement,outcome}', ''),
   held_us = CASE WHEN status = 'approved' AND state::json ->> 'not_before' IS NOT NULL
@@ -70,18 +76,18 @@ UPDATE approval SET outcome = COALESCE(state::json #>> '{requirement,outcome}', 
   rules = COALESCE((SELECT ' ' || string_agg(r.value ->> 'rule', ' ') || ' ' FROM audit_opening o, json_array_elements(CASE json_typeof(convert_from(o.value, 'UTF8')::json -> 'reasons')
     WHEN 'array' THEN convert_from(o.value, 'UTF8')::json -> 'reasons' ELSE '[]'::json END) r
     WHERE o.org_id = approval.org_id AND o.entry_id = approval.weighed_entry AND o.name = 'weighing' AND r.value ->> 'silenced' IS NULL AND r.value ->> 'recorded' IS NULL), '');
-INSERT INTO audience SELECT a.org_id, a.id, 'group:' || g.value, CASE a.status WHEN 'pending' THEN 'decide' ELSE 'see' END,
+INSERT INTO audience SELECT a.org_id, a.id, CASE WHEN a.kind LIKE 'countersign.%' THEN 'inner:' ELSE 'group:' END || g.value, CASE a.status WHEN 'pending' THEN 'decide' ELSE 'see' END,
   CASE WHEN a.status IN ('pending', 'unsatisfiable') THEN 1 ELSE 0 END, 0, a.due_us, a.created_us
   FROM approval a, json_array_elements(CASE json_typeof(a.state::json #> '{requirement,approvers}') WHEN 'array' THEN a.state::json #> '{requirement,approvers}' ELSE '[]'::json END) c,
   json_array_elements_text(CASE json_typeof(c.value -> 'from') WHEN 'array' THEN c.value -> 'from' ELSE '[]'::json END) g ON CONFLICT DO NOTHING;
-INSERT INTO audience SELECT a.org_id, a.id, 'group:' || g.value, 'watch', CASE WHEN a.status IN ('pending', 'unsatisfiable', 'approved') THEN 1 ELSE 0 END, 0, a.due_us, a.created_us
+INSERT INTO audience SELECT a.org_id, a.id, 'watch:' || g.value, 'watch', CASE WHEN a.status IN ('pending', 'unsatisfiable', 'approved') THEN 1 ELSE 0 END, 0, a.due_us, a.created_us
   FROM approval a, json_array_elements_text(CASE json_typeof(a.state::json #> '{requirement,watchers}') WHEN 'array' THEN a.state::json #> '{requirement,watchers}' ELSE '[]'::json END) g ON CONFLICT DO NOTHING;
-INSERT INTO audience SELECT a.org_id, a.id, r.value ->> 'id', 'ask', CASE WHEN a.status IN ('pending', 'unsatisfiable') THEN 1 ELSE 0 END, 0, a.due_us, a.created_us
+INSERT INTO audience SELECT a.org_id, a.id, 'own:' || (r.value ->> 'id'), 'ask', CASE WHEN a.status IN ('pending', 'unsatisfiable') THEN 1 ELSE 0 END, 0, a.due_us, a.created_us
   FROM approval a, json_array_elements(CASE json_typeof(a.state::json -> 'requesters') WHEN 'array' THEN a.state::json -> 'requesters' ELSE '[]'::json END) r
   WHERE a.status IN ('pending', 'unsatisfiable') OR r.value ->> 'id' <> a.requester_key ON CONFLICT DO NOTHING;
 {{end}}
 INSERT INTO audience SELECT org_id, id, nominated, 'decide', 1, 0, due_us, created_us FROM approval WHERE status = 'pending' AND nominated <> '' ON CONFLICT DO NOTHING;
-INSERT INTO audience SELECT DISTINCT d.org_id, d.approval_id, d.person_id, 'done', CASE WHEN a.status = 'pending' THEN 1 ELSE 0 END, 0, a.due_us, a.created_us
+INSERT INTO audience SELECT DISTINCT d.org_id, d.approval_id, 'own:' || d.person_id, 'done', CASE WHEN a.status = 'pending' THEN 1 ELSE 0 END, 0, a.due_us, a.created_us
   FROM decision d JOIN approval a ON a.org_id = d.org_id AND a.id = d.approval_id WHERE a.status = 'pending' ON CONFLICT DO NOTHING;
 CREATE INDEX audit_entry_type ON audit_entry (org_id, type, seq);
 CREATE INDEX audit_entry_actor ON audit_entry (org_id, actor, seq);
