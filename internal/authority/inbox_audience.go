@@ -94,15 +94,16 @@ func lacks(s approval.State, c countersign.Clause) int {
 	}
 	s.Decisions = decisions
 	sentences := func(count int) int {
-		c.Count = count
-		s.Requirement.Clauses = []countersign.Clause{c}
+		only := c
+		only.Count = count
+		s.Requirement.Clauses = []countersign.Clause{only}
 		return len(approval.MissingInWords(s))
 	}
 	// What break-glass still needs is a sentence of its own, whatever the clause.
-	count, always := c.Count, sentences(0)
-	for have := range count {
+	always := sentences(0)
+	for have := range c.Count {
 		if sentences(have+1) > always {
-			return count - have
+			return c.Count - have
 		}
 	}
 	return 0
