@@ -44,7 +44,8 @@ type House struct {
 	guard   store.Guard
 	closers []io.Closer
 
-	mu sync.Mutex // of the software passkeys in Info
+	dir string
+	mu  sync.Mutex // of the software passkeys in Info
 }
 
 const (
@@ -71,7 +72,7 @@ func Build(ctx context.Context, cfg Config) (*House, error) {
 	if cfg.Log == nil {
 		cfg.Log = quiet()
 	}
-	h := &House{}
+	h := &House{dir: cfg.Dir}
 	err := h.open(ctx, cfg)
 	if err != nil {
 		return nil, errors.Join(err, h.Close())
