@@ -28,6 +28,7 @@ type demoRunCmd struct {
 	Data   string `placeholder:"DIR" help:"Folder that keeps the demo. Default: a fresh temporary one, removed at the end."`
 	Info   string `placeholder:"FILE" help:"Write the address, the API key and everybody's secrets as JSON, for scripts. Default with --data: DIR/demo.json."`
 	CSV    string `name:"csv" placeholder:"DIR" help:"Write the year as CSV files, to try import and policy try with."`
+	Still  bool   `help:"Submit nothing: nothing arrives by itself."`
 	Play   bool   `help:"Play the cases to their end on the terminal, and exit."`
 	Log    bool   `help:"Write the server's log to the error output."`
 }
@@ -58,7 +59,12 @@ func (c *demoRunCmd) Run(ctx context.Context, p *process) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, house.Close()) }()
-	s, err := newServing(&installation{config: demoConfig(house, dir), db: house.DB(), authorities: []*authority.Authority{house.Authority}, demo: demoPages{house}}, log)
+	live, err := house.GoLive(ctx)
+	if err != nil {
+		closeAll(ln)
+		return err
+	}
+	s, err := newServing(&installation{config: demoConfig(house, dir), db: house.DB(), authorities: []*authority.Authority{house.Authority}, demo: demoPages{house, live}}, log)
 	if err != nil {
 		closeAll(ln)
 		return err
@@ -76,9 +82,19 @@ func (c *demoRunCmd) Run(ctx context.Context, p *process) (err error) {
 		stop()
 		return errors.Join(err, <-ended)
 	}
+	if !c.Still {
+		go func() {
+			if err := live.Run(serving, arrives); err != nil && serving.Err() == nil {
+				log.Error("a case could not be submitted", "error", err)
+			}
+		}()
+	}
 	c.welcome(p, house, time.Since(began))
 	return <-ended
 }
+
+// arrives is the pause between two cases of the day: the inbox fills while one looks.
+const arrives = 2 * time.Second
 
 // folder is where the demo lives, and how it is taken away.
 func (c *demoRunCmd) folder() (dir string, remove func() error, err error) {

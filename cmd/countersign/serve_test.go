@@ -131,7 +131,7 @@ func TestServeFromNothing(t *testing.T) {
 		status int
 		text   string
 	}{"/": {303, ""}, "/sign-in": {200, "Sign in with a passkey"}, "/healthz": {200, "ok"}, "/readyz": {200, `"guard","ok":true`}, "/nothing": {404, "There is nothing here"}, "/%3Cscript%3E": {404, "There is nothing here"},
-		 "/v1/requests": {401, "unauthenticated"}, "/openapi.json": {200, "3.1.0"}} {
+		"/v1/requests": {401, "unauthenticated"}, "/openapi.json": {200, "3.1.0"}} {
 		if status, text := fetch(t, plain, s.url+path, ""); status != want.status || !strings.Contains(text, want.text) {
 			t.Errorf("%s: %d %s", path, status, text)
 		}

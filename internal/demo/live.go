@@ -21,6 +21,30 @@ type Live struct {
 	round int
 	cases map[string]Case   // by name
 	open  map[string]string // by case: the request's id
+	seen  map[string]bool   // what the visitor has seen, of what no status tells
+}
+
+// Login names of those whom a visitor is led to be.
+const (
+	LoginBuyer            = buyer
+	LoginHeadOfProduction = headMaking
+	LoginController       = controller
+	LoginChiefFinance     = chiefFinance
+	LoginTreasurer        = treasurer
+)
+
+// See notes that the visitor has seen something, and Seen tells.
+func (l *Live) See(what string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.seen[what] = true
+}
+
+// Seen reports whether the visitor has seen something.
+func (l *Live) Seen(what string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.seen[what]
 }
 
 // GoLive readies the day. Nothing is submitted yet.
@@ -29,7 +53,7 @@ func (h *House) GoLive(ctx context.Context) (*Live, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the key of the sample company's ERP: %w", err)
 	}
-	return &Live{h: h, key: key, cases: map[string]Case{}, open: map[string]string{}}, nil
+	return &Live{h: h, key: key, cases: map[string]Case{}, open: map[string]string{}, seen: map[string]bool{}}, nil
 }
 
 // Run submits the day's cases, one after the other with a pause between them, until

@@ -37,12 +37,13 @@ type stepUpFields struct {
 	Code     bool   // the person has an app that counts
 	Password bool   // a code needs the password beside it
 	OpenCode bool
+	Pretend  bool // in a demo: the pretended passkey may be used
 	Weaker   string
 }
 
 // stepUpFor says what the visitor can prove themself with.
 func (v *visit) stepUpFor(verb string) (stepUpFields, error) {
-	f := stepUpFields{Verb: verb, Password: true}
+	f := stepUpFields{Verb: verb, Password: true, Pretend: v.demoLogin() != ""}
 	have, err := v.org.Authenticators(v.ctx(), *v.session)
 	if err != nil {
 		return f, err
@@ -76,6 +77,9 @@ func (v *visit) provenFor(subject string) (body authority.StepUpBody, done bool,
 	}
 	if v.begins() {
 		return body, true, v.answerBegun(c.Challenge, c.Options)
+	}
+	if passkey, ok, err := v.pretended(c.Options); ok || err != nil {
+		return authority.StepUpBody{Challenge: c.Challenge, Passkey: passkey}, false, err
 	}
 	return authority.StepUpBody{Challenge: c.Challenge, Password: v.form("password"), TOTP: digits(v.form("totp"))}, false, nil
 }
