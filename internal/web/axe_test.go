@@ -1,0 +1,101 @@
+package web_test
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/countersign/countersign/internal/testkit"
+	"github.com/countersign/countersign/internal/web"
+)
+
+// axe is the source of axe-core: where COUNTERSIGN_AXE says, or where scripts/test
+// put it.
+func axe(t *testing.T) string {
+	t.Helper()
+	for _, path := range []string{os.Getenv("COUNTERSIGN_AXE"), filepath.Join("..", "..", ".tools", "node_modules", "axe-core", "axe.min.js")} {
+		if path == "" {
+			continue
+		}
+		if b, err := os.ReadFile(path); err == nil {
+			return string(b)
+		}
+	}
+	if os.Getenv("COUNTERSIGN_REQUIRE_BROWSER") == "1" {
+		t.Fatal("no axe-core on this machine: ./scripts/test installs it")
+	}
+	t.Skip("no axe-core on this machine: ./scripts/test installs it")
+	return ""
+}
+
+// serveGallery serves every page in every state.
+func serveGallery(t *testing.T) string {
+	t.Helper()
+	site, err := web.New(web.Config{Gallery: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &http.Server{Handler: site}
+	go server.Serve(ln)
+	t.Cleanup(func() { server.Close() })
+	_, port, _ := net.SplitHostPort(ln.Addr().String())
+	return "http://localhost:" + port
+}
+
+// judge is what axe and a glance say of the page that is open: what is wrong, in words.
+const judge = `(async () => {
+	const out = [];
+	if (document.documentElement.scrollWidth > innerWidth) {
+		const wide = [...document.querySelectorAll('main *')].filter(e => e.getBoundingClientRect().right > innerWidth + 1 && !e.closest('.wide, .hidden, pre, nav'))[0];
+		out.push('wider than the window: ' + (wide ? wide.outerHTML.slice(0, 160) : ''));
+	}
+	const r = await axe.run(document, {resultTypes: ['violations'], runOnly: RULES});
+	for (const v of r.violations) out.push(v.id + ': ' + v.help + ' at ' + v.nodes.slice(0, 3).map(n => n.target.join(' ') + ' (' + (n.any[0]?.message ?? n.failureSummary ?? '').slice(0, 160) + ')').join('; '));
+	return out.join('\n');
+})()`
+
+// TestGalleryIsAccessible holds every page in every state to axe-core, on a phone and
+// on a desktop, light and dark. On the way it takes pictures, where a folder for them
+// is named.
+func TestGalleryIsAccessible(t *testing.T) {
+	source := axe(t)
+	base := serveGallery(t)
+	b := testkit.OpenBrowser(t)
+	b.Expect("Failed to load resource: the server responded with a status of") // error pages have their statuses
+	b.Open(base + "/gallery")
+	links := testkit.Eval[[]string](b, `[...document.querySelectorAll('main a[href^="/gallery/"]')].map(a => a.getAttribute('href'))`)
+	if len(links) < 10 {
+		t.Fatalf("only %d states in the gallery", len(links))
+	}
+	all := `{type: 'tag', values: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']}`
+	for _, size := range []struct {
+		name          string
+		width, height int64
+	}{{"phone", 390, 844}, {"desktop", 1280, 860}} {
+		b.Size(size.width, size.height, size.name == "phone")
+		for _, link := range links {
+			b.Dark(false)
+			b.Open(base + link)
+			testkit.Eval[bool](b, source+"; true")
+			for _, dark := range []bool{false, true} {
+				b.Dark(dark)
+				rules, scheme := all, "light"
+				if dark {
+					rules, scheme = `{type: 'rule', values: ['color-contrast']}`, "dark"
+				}
+				if found := testkit.Eval[string](b, strings.Replace(judge, "RULES", rules, 1)); found != "" {
+					t.Errorf("%s, %s, %s:\n%s", link, size.name, scheme, found)
+				}
+				b.Screenshot(fmt.Sprintf("%s-%s-%s", strings.ReplaceAll(strings.TrimPrefix(link, "/gallery/"), "/", "-"), size.name, scheme))
+			}
+		}
+	}
+}
