@@ -1,0 +1,168 @@
+package authority
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/countersign/countersign"
+	"github.com/countersign/countersign/internal/policy"
+	"github.com/countersign/countersign/internal/signal"
+	"github.com/countersign/countersign/internal/store"
+)
+
+// standing reads what is open about the vendor and the people of the matter, where
+// anything is open at all.
+func (l *loader) standing() {
+	if l.err != nil {
+		return
+	}
+	l.m.facts.Alerts, l.m.facts.Freezes, l.m.facts.BankChanges = []signal.Alert{}, []signal.Freeze{}, []signal.BankChange{}
+	about := l.about()
+	if l.at.alerts {
+		// A few subjects at a time: one reading is bounded, and the alerts about the vendors
+		// of a long payment run must not crowd one another out.
+		for some := range slices.Chunk(about, 50) {
+			alerts, err := l.tx.OpenAlerts(some)
+			if l.fail(err) {
+				return
+			}
+			for _, a := range alerts {
+				l.m.facts.Alerts = append(l.m.facts.Alerts, signal.Alert{ID: a.ID, Severity: signal.Severity(a.Severity), About: l.aboutID(a.About), Kind: a.Title, Raised: a.Raised})
+			}
+		}
+	}
+	if l.at.freezes {
+		freezes, err := l.tx.Freezes(about)
+		if l.fail(err) {
+			return
+		}
+		for _, z := range freezes {
+			l.m.facts.Freezes = append(l.m.facts.Freezes, signal.Freeze{ID: z.ID, About: l.aboutID(z.About), Until: z.Expires})
+		}
+	}
+	if l.at.bankChanges && l.m.vendor != "" {
+		l.m.facts.BankChanges = l.bankChanges(l.m.vendor)
+	}
+}
+
+// about lists the subjects of alerts and freezes that touch the matter.
+func (l *loader) about() []string {
+	about := []string{store.AboutOrganisation}
+	if l.m.vendor != "" {
+		about = append(about, store.AboutVendor(l.m.vendor))
+	}
+	for _, p := range []*signal.Person{l.m.facts.Requester, l.m.facts.Owner, l.m.facts.Approver, l.m.facts.ActingFor} {
+		if p.Known() && !slices.Contains(about, p.ID) {
+			about = append(about, p.ID)
+		}
+	}
+	for _, id := range l.m.paid {
+		if id != l.m.vendor {
+			about = append(about, store.AboutVendor(id))
+		}
+	}
+	return about
+}
+
+// aboutID gives a subject as conditions know it: a vendor by its number.
+func (l *loader) aboutID(about string) string {
+	if rest, ok := strings.CutPrefix(about, store.AboutVendor("")); ok {
+		return rest
+	}
+	return about
+}
+
+// denials reads the earlier denials of the same object. Before the transaction that
+// writes the request there is no need to: whoever is in it knows the earlier requests
+// and weighs again where there are any.
+func (l *loader) denials() {
+	l.m.facts.Denials = []signal.Denial{}
+	if l.err != nil || l.m.ahead {
+		return
+	}
+	earlier, err := l.tx.VerdictsOnObject(l.m.source, l.m.doc.Kind, l.m.doc.ID, 20)
+	if l.fail(err) {
+		return
+	}
+	for _, e := range earlier {
+		if e.Status == countersign.StatusReleased {
+			break // what came before the last release is settled
+		}
+		if e.Status == countersign.StatusDenied {
+			l.denial(e)
+		}
+	}
+}
+
+func (l *loader) denial(e store.ObjectRequest) {
+	d := signal.Denial{Request: e.ID, At: e.Ended, By: "policy"}
+	decisions, err := l.tx.Decisions(e.ID)
+	if l.fail(err) {
+		return
+	}
+	for _, row := range decisions {
+		var dec countersign.Decision
+		if row.Act == countersign.ActDeny && countersign.DecodeStrict([]byte(row.Body), &dec) == nil {
+			d.By, d.Reason = dec.Person.Name, dec.Reason
+		}
+	}
+	l.m.facts.Denials = append(l.m.facts.Denials, d)
+}
+
+// amounts reads the rates of every currency that was met.
+func (l *loader) amounts() {
+	if l.m.doc.Amount != nil {
+		l.rate(l.m.doc.Amount.Currency)
+	}
+	for _, line := range l.m.doc.Lines {
+		if line.Amount != nil {
+			l.rate(line.Amount.Currency)
+		}
+	}
+	for _, p := range []*signal.Person{l.m.facts.Requester, l.m.facts.Approver, l.m.facts.ActingFor} {
+		if p != nil && p.Limit.State == signal.LimitSet {
+			l.rate(p.Limit.Amount.Currency)
+		}
+	}
+	if l.m.facts.Rates == nil {
+		l.m.facts.Rates = []signal.Rate{}
+	}
+}
+
+func (l *loader) rate(currency string) {
+	if l.err != nil || currency == l.m.base || l.m.rates[currency] {
+		return
+	}
+	l.m.rates[currency] = true
+	r, err := rateNow(l.tx, l.m.base, currency)
+	if l.fail(err) || r == nil {
+		return
+	}
+	l.m.facts.Rates = append(l.m.facts.Rates, *r)
+}
+
+// sums reads the sums that the policy's windows ask for. Inside the transaction that
+// writes the request, what was written before is all there.
+func (m *matter) sums(tx *store.Tx, v *policy.Version) error {
+	m.facts.Sums = []signal.Sum{}
+	for _, w := range v.Windows() {
+		q := store.SumQuery{Kind: m.doc.Kind, Object: m.doc.ID, Source: m.source, Since: tx.Now().Add(-w.Within), Base: w.Below.Currency, Below: w.Below.Minor}
+		switch w.By {
+		case signal.ByVendorRequester:
+			q.Vendor, q.Requester = m.vendor, m.requester
+		case signal.ByVendor:
+			q.Vendor = m.vendor
+		case signal.ByRequesterCategory:
+			q.Requester, q.Category = m.requester, m.doc.Category
+		}
+		if (w.By != signal.ByRequesterCategory && m.vendor == "") || (w.By != signal.ByVendor && m.requester == "") || (w.By == signal.ByRequesterCategory && m.doc.Category == "") {
+			continue // whose sum is not known; the signal says which field is missing
+		}
+		s, err := tx.SumOf(q)
+		if err != nil {
+			return err
+		}
+		m.facts.Sums = append(m.facts.Sums, signal.Sum{Window: w.Name, Count: int(s.Count), Total: signal.Money{Minor: s.Total, Currency: w.Below.Currency}, Unknown: int(s.Unknown)})
+	}
+	return nil
+}
