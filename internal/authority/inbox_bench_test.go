@@ -50,7 +50,6 @@ func fill(h *house, n int) {
 		d := order(fmt.Sprint("PO-F", i), "30000.00", func(d *countersign.Document) {
 			d.Payee = &countersign.Payee{ID: fmt.Sprint("V-", i%200), Name: fmt.Sprint("Vendor ", i%200)}
 			d.Category = fmt.Sprint("c", i%500)
-			d.Custom = map[string]string{"n": fmt.Sprint(i)}
 		})
 		var sub *countersign.Submission
 		if i%1000 == 0 {

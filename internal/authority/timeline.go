@@ -1,10 +1,14 @@
 package authority
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
+	"errors"
 	"time"
 
 	"github.com/countersign/countersign"
+	"github.com/countersign/countersign/internal/store"
 )
 
 // RequestView is all that the page of a request shows.
@@ -28,8 +32,15 @@ type EarlierVersion struct {
 	Request   string // req_…
 	Revision  string
 	Canonical []byte
-	Why       string // "supersedes", "follows", or "former_account": the last released change or payment that names the account before
+	Why       string // one of the Earlier constants
 }
+
+// Why an earlier document is held beside a request's.
+const (
+	EarlierSupersedes = "supersedes"     // it is the revision that this one replaces
+	EarlierFollows    = "follows"        // it was released or denied, for the same object
+	EarlierAccount    = "former_account" // it is the released document that brought the vendor's account before
+)
 
 // RequestLinks are the requests around this one for the same object.
 type RequestLinks struct {
@@ -45,7 +56,7 @@ type Hold struct {
 
 // YourPart is what the person who looks may do here.
 type YourPart struct {
-	Acts       []string // open to them now: the Can constants
+	Acts       []string // open to them now, for themself: the Can constants
 	WhyNot     []WhyNot // why they may not approve, most telling first; empty where they may
 	ActingFor  []ActingFor
 	Need       countersign.Assurance // of their act of approving
@@ -67,14 +78,17 @@ const (
 )
 
 // WhyNot is one reason why a person may not approve. Code is one of the approval
-// package's Obstacle codes, "frozen", or "session" where the session is for one thing
-// only; Args are what a sentence in any language is built from.
+// package's Obstacle codes, or WhyFrozen; Args are what a sentence in any language is
+// built from.
 type WhyNot struct {
 	Code     string
 	Sentence string
-	Args     map[string]string // "by", "groups", "assurance", "until", "limit": those that apply
+	Args     map[string]string // "by", "groups", "assurance", "until", "limit", "status": those that apply
 	Passing  bool              // ends by itself or by the person's own doing
 }
+
+// WhyFrozen is the code of a person who is frozen.
+const WhyFrozen = "frozen"
 
 // ActingFor is somebody in whose place the person could decide now.
 type ActingFor struct {
@@ -87,7 +101,7 @@ type ActingFor struct {
 
 // OwnFactor is one of the person's factors, and whether it would do.
 type OwnFactor struct {
-	ID, Type, Name string
+	ID, Type, Name string // Type is "passkey" or "totp"
 	Would          bool
 	CountsFrom     time.Time // end of the cool-off; zero where it counts already
 }
@@ -98,6 +112,7 @@ type MissingClause struct {
 	Have   int
 	Lacks  int
 	// Who could decide, by name, where they are at most MaxNamed; Eligible is how many.
+	// Where a clause has more than maxJudged members, they are counted and not judged.
 	Who      []countersign.Principal
 	Eligible int
 }
@@ -111,7 +126,7 @@ type DecisionLine struct {
 	Person     countersign.Principal
 	ActingFor  *countersign.Principal
 	Act        countersign.Act
-	Factor     string // "passkey", "totp", "session"
+	Factor     string // store.FactorPasskey, store.FactorTOTP, or FactorSession
 	Assurance  countersign.Assurance
 	Simulated  bool   // by the demo's software authenticator
 	BreakGlass bool   //
@@ -123,6 +138,9 @@ type DecisionLine struct {
 	Index      int64  // of the log entry; -1 before it has its place
 	Yours      bool
 }
+
+// FactorSession says that a live session was enough.
+const FactorSession = "session"
 
 // TimelineEvent is one log entry about the request.
 type TimelineEvent struct {
@@ -138,5 +156,225 @@ type TimelineEvent struct {
 // RequestPage reads a request for its page. Whoever may not see it cannot learn that it
 // is there.
 func (a *Authority) RequestPage(ctx context.Context, s Session, id string) (*RequestView, error) {
-	return nil, notFound()
+	if err := s.live.MaySee(id); err != nil {
+		return nil, notFound().WithCause(err)
+	}
+	head, err := a.book.last()
+	if err != nil && !errors.Is(err, errNotCovered) {
+		return nil, fault(err)
+	}
+	var out *RequestView
+	var f *caseFile
+	var v viewer
+	err = a.db.Read(ctx, func(tx *store.Tx) (err error) {
+		if f, v, err = a.find(tx, Caller{Session: &s}, id); err != nil {
+			return err
+		}
+		r := &pageReader{a: a, tx: tx, c: f, v: v, s: s, published: head.tree.N, names: map[string]string{}}
+		out, err = r.read()
+		return err
+	})
+	if err != nil {
+		return nil, fault(err)
+	}
+	out.Approval, err = a.answer(ctx, f, store.Committed{}, v)
+	return out, fault(err)
+}
+
+// pageReader reads what stands around one request, in one transaction.
+type pageReader struct {
+	a         *Authority
+	tx        *store.Tx
+	c         *caseFile
+	v         viewer
+	s         Session
+	published int64             // entries under the last published checkpoint
+	names     map[string]string // of people and keys, by id
+}
+
+func (r *pageReader) read() (*RequestView, error) {
+	st := r.c.state
+	out := &RequestView{Canonical: r.c.row.Document, Vendor: r.c.row.Vendor,
+		Links: RequestLinks{Supersedes: st.Supersedes, SupersededBy: st.SupersededBy, Follows: st.Follows}}
+	if st.Requirement.Hold > 0 || !st.NotBefore.IsZero() {
+		out.Hold = &Hold{Seconds: st.Requirement.Hold, Until: st.NotBefore, Watchers: st.Requirement.Watchers}
+	}
+	var err error
+	if out.Requester, err = r.requester(); err != nil {
+		return nil, err
+	}
+	if st.Nominated != "" {
+		p, err := r.principal(st.Nominated)
+		if err != nil {
+			return nil, err
+		}
+		out.Nominated = &p
+	}
+	if out.Earlier, err = r.earlier(); err != nil {
+		return nil, err
+	}
+	if out.Timeline, err = r.timeline(); err != nil {
+		return nil, err
+	}
+	if out.Decisions, err = r.decisions(out.Timeline); err != nil {
+		return nil, err
+	}
+	if len(r.c.row.Document) == 0 { // erased: nothing is left to decide on
+		return out, nil
+	}
+	if out.Missing, err = r.missing(); err != nil {
+		return nil, err
+	}
+	out.You, err = r.you()
+	return out, err
+}
+
+// principal names a person or a key. Nobody of that id is shown by the id alone.
+func (r *pageReader) principal(id string) (countersign.Principal, error) {
+	if name, ok := r.names[id]; ok {
+		return countersign.Principal{ID: id, Name: name}, nil
+	}
+	name := ""
+	var err error
+	switch {
+	case countersign.IsID(countersign.PrefixPerson, id):
+		var p store.Person
+		p, err = r.tx.Person(id)
+		name = p.Name
+	case countersign.IsID(countersign.PrefixKey, id):
+		var k store.APIKey
+		k, err = r.tx.APIKey(id)
+		name = k.Name
+	}
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return countersign.Principal{}, err
+	}
+	r.names[id] = name
+	return countersign.Principal{ID: id, Name: name}, nil
+}
+
+// requester is who asked: on record here, or as the document names them.
+func (r *pageReader) requester() (countersign.Principal, error) {
+	for _, q := range r.c.state.Requesters {
+		if !q.Owner {
+			return countersign.Principal{ID: q.ID, Name: q.Name}, nil
+		}
+	}
+	if len(r.c.row.Document) == 0 {
+		return countersign.Principal{}, nil
+	}
+	var d summary
+	if err := json.Unmarshal(r.c.row.Document, &d); err != nil || d.Requester == nil {
+		return countersign.Principal{}, err
+	}
+	return countersign.Principal{Name: cmp.Or(d.Requester.Name, d.Requester.ID)}, nil
+}
+
+// earlier finds the stored document that this one is held against. What the person may
+// not see by itself they see only where it is an earlier state of this very object.
+func (r *pageReader) earlier() (*EarlierVersion, error) {
+	if len(r.c.row.Document) == 0 {
+		return nil, nil
+	}
+	st := r.c.state
+	for _, link := range []struct{ id, why string }{{st.Supersedes, EarlierSupersedes}, {st.Follows, EarlierFollows}} {
+		if link.id == "" {
+			continue
+		}
+		row, err := r.tx.Approval(link.id)
+		if err != nil || len(row.Document) == 0 {
+			return nil, err
+		}
+		if _, err := stateOf(row); err != nil {
+			return nil, r.a.tampered(r.tx, row, err)
+		}
+		return &EarlierVersion{Request: row.ID, Revision: row.Revision, Canonical: row.Document, Why: link.why}, nil
+	}
+	if r.c.row.Kind != countersign.KindVendorBankChange || r.c.row.Vendor == "" {
+		return nil, nil
+	}
+	row, err := r.tx.LastAccountDocument(r.c.row.Vendor, r.c.row.ID)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil
+	} else if err != nil {
+		return nil, err
+	}
+	other, err := light(row)
+	if errors.Is(err, errTampered) {
+		return nil, nil // its own page says so
+	}
+	if err != nil || len(row.Document) == 0 || !other.sees(r.v) {
+		return nil, err
+	}
+	return &EarlierVersion{Request: row.ID, Revision: row.Revision, Canonical: row.Document, Why: EarlierAccount}, nil
+}
+
+// maxTimeline bounds the entries that one page shows: the newest.
+const maxTimeline = 500
+
+func (r *pageReader) timeline() ([]TimelineEvent, error) {
+	entries, err := r.tx.EntriesAbout(r.c.row.ID, maxTimeline)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]TimelineEvent, 0, len(entries))
+	for _, e := range entries {
+		leaf, err := countersign.ParseLeaf(e.Leaf)
+		if err != nil {
+			return nil, err
+		}
+		at, err := time.Parse(countersign.TimeFormat, leaf.Time)
+		if err != nil {
+			return nil, err
+		}
+		who, err := r.principal(leaf.Actor)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, TimelineEvent{Entry: e.ID, Index: e.Index, Published: e.Index >= 0 && e.Index < r.published, Type: leaf.Type, At: at, Actor: who, Facts: leaf.Facts})
+	}
+	return out, nil
+}
+
+func (r *pageReader) decisions(timeline []TimelineEvent) ([]DecisionLine, error) {
+	index := map[string]int64{}
+	for _, e := range timeline {
+		index[e.Entry] = e.Index
+	}
+	out := []DecisionLine{}
+	for _, d := range r.c.decisions {
+		line, err := decisionLine(d)
+		if err != nil {
+			return nil, err
+		}
+		line.Index, line.Yours = store.Unplaced, d.Person == r.v.person
+		if i, ok := index[d.EntryID]; ok {
+			line.Index = i
+		}
+		for _, s := range r.c.state.Decisions {
+			if s.ID == d.ID {
+				line.Void = s.Void
+			}
+		}
+		out = append(out, line)
+	}
+	return out, nil
+}
+
+// decisionLine reads a stored decision.
+func decisionLine(row store.Decision) (DecisionLine, error) {
+	var d countersign.Decision
+	if err := json.Unmarshal([]byte(row.Body), &d); err != nil {
+		return DecisionLine{}, err
+	}
+	factor := FactorSession
+	switch {
+	case d.Evidence.Passkey != nil:
+		factor = store.FactorPasskey
+	case d.Evidence.TOTP != nil:
+		factor = store.FactorTOTP
+	}
+	return DecisionLine{ID: d.ID, Person: d.Person, ActingFor: d.ActingFor, Act: d.Act, Factor: factor, Assurance: d.Evidence.Assurance,
+		Simulated:  d.Evidence.Passkey != nil && d.Evidence.Passkey.Simulated,
+		BreakGlass: d.BreakGlass, Unexpected: d.Unexpected, Reason: d.Reason, At: row.At, Entry: row.EntryID}, nil
 }

@@ -107,17 +107,24 @@ func (tx *Tx) merged(who []string, args []any, one string) ([]Place, error) {
 		return nil, nil
 	}
 	limit := args[len(args)-1].(int)
+	text, args := forEach(who, args, one)
+	return List(tx, scanPlace, fmt.Sprintf("SELECT DISTINCT a, b, c FROM (%s) m ORDER BY a, b, c LIMIT %d", text, limit), args...)
+}
+
+// forEach writes one query, with %s in the place of a text, for each of several texts,
+// and puts them together with UNION ALL. Each of them has its own LIMIT and, where it
+// matters, order, so that each goes along one index, and not through a whole table for
+// the sake of an order that nobody needs.
+func forEach(texts []string, args []any, one string) (string, []any) {
 	var b strings.Builder
-	b.WriteString("SELECT DISTINCT a, b, c FROM (")
-	for i, w := range who {
+	for i, v := range texts {
 		if i > 0 {
 			b.WriteString(" UNION ALL ")
 		}
-		args = append(args, w)
+		args = append(args, v)
 		fmt.Fprintf(&b, "SELECT * FROM ("+one+") q%d", "$"+strconv.Itoa(len(args)+1), i)
 	}
-	fmt.Fprintf(&b, ") m ORDER BY a, b, c LIMIT %d", limit)
-	return List(tx, scanPlace, b.String(), args...)
+	return b.String(), args
 }
 
 // CountAsked counts what [Tx.AskedSoon] and [Tx.AskedByWeight] list, up to most.
@@ -125,10 +132,9 @@ func (tx *Tx) CountAsked(q AskedQuery, most int) (n int, err error) {
 	if len(q.Who) == 0 {
 		return 0, nil
 	}
-	list, who := inList(q.Who, 4)
-	err = tx.Row(`SELECT COUNT(*) FROM (SELECT DISTINCT w.approval_id FROM audience w WHERE w.org_id = $1 AND w.live = 1 AND w.part = 'decide' AND w.who IN (`+
-		list+`)`+notTheirs+` LIMIT $3) c`, append([]any{q.Person, most}, who...)...).Scan(&n)
-	return n, err
+	text, args := forEach(q.Who, []any{q.Person, most}, `SELECT w.approval_id AS id FROM audience w WHERE w.org_id = $1 AND w.live = 1 AND w.part = 'decide' AND w.who = %s`+notTheirs+` LIMIT $3`)
+	err = tx.Row(`SELECT COUNT(DISTINCT id) FROM (`+text+`) m`, args...).Scan(&n)
+	return min(n, most), err
 }
 
 // Concerning lists the requests that concern one of who and of which something may
@@ -148,36 +154,35 @@ func (tx *Tx) newest(each []string, before string, limit int, one string) ([]str
 	if len(each) == 0 {
 		return nil, nil
 	}
-	args := []any{before, limit}
-	var b strings.Builder
-	b.WriteString("SELECT DISTINCT c FROM (")
-	for i, v := range each {
-		if i > 0 {
-			b.WriteString(" UNION ALL ")
-		}
-		args = append(args, v)
-		fmt.Fprintf(&b, "SELECT * FROM ("+one+") q%d", "$"+strconv.Itoa(len(args)+1), i)
-	}
-	b.WriteString(") m ORDER BY c DESC LIMIT $3")
-	return List(tx, scanText, b.String(), args...)
+	text, args := forEach(each, []any{before, limit}, one)
+	return List(tx, scanText, "SELECT DISTINCT c FROM ("+text+") m ORDER BY c DESC LIMIT $3", args...)
 }
 
-// CountConcerning counts what [Tx.Concerning] lists of which the person is not merely
-// asked; with all, what [Tx.OpenRequests] lists without those in which they are asked.
+// CountConcerning counts what [Tx.Concerning] lists without those requests of which the
+// person is merely asked; with all, also what [Tx.OpenRequests] lists. It counts up to
+// most.
 func (tx *Tx) CountConcerning(who []string, person string, all bool, most int) (n int, err error) {
-	list, args := inList(who, 4)
-	asked := `NOT EXISTS (SELECT 1 FROM audience d WHERE d.org_id = $1 AND d.approval_id = c.id AND d.live = 1 AND d.part = 'decide' AND d.who IN (` + list + `)
-		AND NOT EXISTS (SELECT 1 FROM audience o WHERE o.org_id = $1 AND o.approval_id = c.id AND o.who = 'own:' || $2))`
-	from := `SELECT DISTINCT w.approval_id AS id FROM audience w WHERE w.org_id = $1 AND w.live = 1 AND w.who IN (` + list + `)`
-	if all {
-		from += ` UNION SELECT id FROM approval WHERE org_id = $1 AND status IN ('pending', 'unsatisfiable')`
+	if len(who) == 0 {
+		return 0, nil
 	}
-	err = tx.Row(`SELECT COUNT(*) FROM (SELECT c.id FROM (`+from+`) c WHERE `+asked+` LIMIT $3) n`, append([]any{person, most}, args...)...).Scan(&n)
-	return n, err
+	from, args := forEach(who, []any{person, most}, `SELECT approval_id AS id FROM audience WHERE org_id = $1 AND live = 1 AND who = %s AND part IN ('see', 'watch', 'ask', 'done') LIMIT $3`)
+	if all {
+		open, more := forEach([]string{string(countersign.StatusPending), string(countersign.StatusUnsatisfiable)}, args, `SELECT id FROM approval WHERE org_id = $1 AND status = %s LIMIT $3`)
+		from, args = from+" UNION ALL "+open, more
+	}
+	list, names := inList(who, len(args)+2)
+	// An index by who would be the longer way round: a group may be asked of thousands.
+	err = tx.Row(`SELECT COUNT(DISTINCT id) FROM (`+from+`) c WHERE
+		NOT EXISTS (SELECT 1 FROM audience d WHERE d.org_id = $1 AND d.approval_id = c.id AND d.live = 1 AND d.part = 'decide' AND d.who || '' IN (`+list+`))
+		OR EXISTS (SELECT 1 FROM audience o WHERE o.org_id = $1 AND o.approval_id = c.id AND o.who = 'own:' || $2)`, append(args, names...)...).Scan(&n)
+	return min(n, most), err
 }
 
-// closed says of a request, as the table a, that it is not open any more.
-const closed = `a.status NOT IN ('pending', 'unsatisfiable')`
+// over says of the request of an id that it is not open any more. It is asked of one
+// request after the other: joined, all of them might be gone through instead.
+func over(id string) string {
+	return `(SELECT a.status FROM approval a WHERE a.org_id = $1 AND a.id = ` + id + `) NOT IN ('pending', 'unsatisfiable')`
+}
 
 // Finished is a request that a person decided or asked for.
 type Finished struct {
@@ -196,29 +201,30 @@ func (tx *Tx) FinishedOf(person string, before time.Time, id string, limit int) 
 		err = s.Scan(&f.At, &f.ID, &f.Act)
 		return f, err
 	}, `SELECT at, id, act FROM (
-		SELECT * FROM (SELECT d.at_us AS at, d.approval_id AS id, d.act AS act FROM decision d JOIN approval a ON a.org_id = d.org_id AND a.id = d.approval_id
-			WHERE d.org_id = $1 AND d.person_id = $2 AND d.at_us <= $3 AND (d.at_us < $3 OR d.approval_id < $4) AND `+closed+`
+		SELECT * FROM (SELECT d.at_us AS at, d.approval_id AS id, d.act AS act FROM decision d
+			WHERE d.org_id = $1 AND d.person_id = $2 AND d.at_us <= $3 AND (d.at_us < $3 OR d.approval_id < $4) AND `+over("d.approval_id")+`
 			AND NOT EXISTS (SELECT 1 FROM decision l WHERE l.org_id = d.org_id AND l.approval_id = d.approval_id AND l.person_id = d.person_id AND (l.at_us, l.id) > (d.at_us, d.id))
 			ORDER BY d.at_us DESC, d.approval_id DESC LIMIT $5) x
 		UNION ALL
 		SELECT * FROM (SELECT a.created_us AS at, a.id AS id, '' AS act FROM approval a
-			WHERE a.org_id = $1 AND a.requester_key = $2 AND a.created_us <= $3 AND (a.created_us < $3 OR a.id < $4) AND `+closed+`
+			WHERE a.org_id = $1 AND a.requester_key = $2 AND a.created_us <= $3 AND (a.created_us < $3 OR a.id < $4) AND a.status NOT IN ('pending', 'unsatisfiable')
 			ORDER BY a.created_us DESC, a.id DESC LIMIT $5) y
 		UNION ALL
-		SELECT * FROM (SELECT w.created_us AS at, w.approval_id AS id, '' AS act FROM audience w JOIN approval a ON a.org_id = w.org_id AND a.id = w.approval_id
-			WHERE w.org_id = $1 AND w.who = 'own:' || $2 AND w.part = 'ask' AND a.requester_key <> $2 AND w.created_us <= $3 AND (w.created_us < $3 OR w.approval_id < $4) AND `+closed+`
+		SELECT * FROM (SELECT w.created_us AS at, w.approval_id AS id, '' AS act FROM audience w
+			WHERE w.org_id = $1 AND w.who = 'own:' || $2 AND w.part = 'ask' AND w.created_us <= $3 AND (w.created_us < $3 OR w.approval_id < $4) AND `+over("w.approval_id")+`
+			AND NOT EXISTS (SELECT 1 FROM approval a WHERE a.org_id = $1 AND a.id = w.approval_id AND a.requester_key = $2)
 			ORDER BY w.created_us DESC, w.approval_id DESC LIMIT $5) z
 		) m ORDER BY at DESC, id DESC LIMIT $5`, person, before, id, limit)
 }
 
 // CountFinishedOf counts what [Tx.FinishedOf] lists, up to most.
 func (tx *Tx) CountFinishedOf(person string, most int) (n int, err error) {
-	err = tx.Row(`SELECT COUNT(*) FROM (SELECT id FROM (
-		SELECT d.approval_id AS id FROM decision d JOIN approval a ON a.org_id = d.org_id AND a.id = d.approval_id WHERE d.org_id = $1 AND d.person_id = $2 AND `+closed+`
-		UNION SELECT a.id FROM approval a WHERE a.org_id = $1 AND a.requester_key = $2 AND `+closed+`
-		UNION SELECT a.id FROM audience w JOIN approval a ON a.org_id = w.org_id AND a.id = w.approval_id WHERE w.org_id = $1 AND w.who = 'own:' || $2 AND w.part = 'ask' AND `+closed+`
-		) u LIMIT $3) n`, person, most).Scan(&n)
-	return n, err
+	err = tx.Row(`SELECT COUNT(DISTINCT id) FROM (
+		SELECT * FROM (SELECT approval_id AS id FROM decision d WHERE org_id = $1 AND person_id = $2 AND `+over("d.approval_id")+` LIMIT $3) x
+		UNION ALL SELECT * FROM (SELECT id FROM approval WHERE org_id = $1 AND requester_key = $2 AND status NOT IN ('pending', 'unsatisfiable') LIMIT $3) y
+		UNION ALL SELECT * FROM (SELECT approval_id AS id FROM audience w WHERE org_id = $1 AND who = 'own:' || $2 AND part = 'ask' AND `+over("w.approval_id")+` LIMIT $3) z
+		) u`, person, most).Scan(&n)
+	return min(n, most), err
 }
 
 // ApprovalsByID reads requests, in no order. Those that are not there are left out.
