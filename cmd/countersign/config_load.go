@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/countersign/countersign/internal/policy"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -281,7 +282,7 @@ func (l *configLoader) unknown(where, written, name string) {
 		names[i] = l.settings[i].name
 	}
 	hint := "countersign config example prints every setting"
-	if n := nearest(name, names); n != "" {
+	if n := policy.Nearest(name, names); n != "" {
 		hint = fmt.Sprintf("did you mean %q?", n)
 	}
 	l.problem(where, "", hint, "there is no setting %q", written)
@@ -302,7 +303,7 @@ func (l *configLoader) environment(env []string) {
 		}
 		s := l.setting(strings.ToLower(short))
 		if s == nil || name != s.env() {
-			if n := nearest(short, names); n != "" && len(short) > 5 && distance(strings.ToLower(short), n) <= 2 {
+			if n := policy.Nearest(short, names); n != "" && len(short) > 5 && policy.Distance(strings.ToLower(short), n) <= 2 {
 				l.problem(name, "", fmt.Sprintf("did you mean %s%s?", envPrefix, strings.ToUpper(n)), "there is no such setting")
 			}
 			continue

@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	countersign "github.com/countersign/countersign"
+	"github.com/countersign/countersign/internal/demo"
 )
 
 // The document card: the same order everywhere, made from the canonical bytes alone,
@@ -85,7 +86,7 @@ func (w *cardWriter) field(name, value string) {
 	if value == "" {
 		return
 	}
-	for i, l := range wrap(value, 78-cardLabel-2) {
+	for i, l := range demo.Wrap(value, 78-cardLabel-2) {
 		if i > 0 {
 			name = ""
 		}
@@ -210,23 +211,6 @@ func or(s, otherwise string) string {
 
 func pad(s string, width int) string {
 	return s + strings.Repeat(" ", max(1, width-utf8.RuneCountInString(s)))
-}
-
-// wrap breaks a text at spaces so that no line is longer than width, but for words
-// that are.
-func wrap(s string, width int) []string {
-	var lines []string
-	line := ""
-	for _, word := range strings.Fields(s) {
-		if line != "" && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > width {
-			lines, line = append(lines, line), ""
-		}
-		if line != "" {
-			line += " "
-		}
-		line += word
-	}
-	return append(lines, line)
 }
 
 // printable replaces what could move a cursor or hide text: control characters and

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	countersign "github.com/countersign/countersign"
+	"github.com/countersign/countersign/internal/demo"
 )
 
 // showApproval writes where a request stands.
@@ -19,7 +20,7 @@ func (p *process) showApproval(a *countersign.Approval, asJSON bool) error {
 		p.printf("needs     %s\n", strings.Join(requirementInWords(a.Requirement), "\n          "))
 	}
 	for _, d := range a.Decisions {
-		p.printf("decided   %s\n", strings.Join(wrap(decisionInWords(d), 68), "\n          "))
+		p.printf("decided   %s\n", strings.Join(demo.Wrap(decisionInWords(d), 68), "\n          "))
 	}
 	for i, m := range a.Missing {
 		label := "          "
@@ -66,7 +67,7 @@ func (p *process) printReasons(reasons []countersign.Reason) {
 		if len(r.Missing) > 0 && r.State == countersign.Unknown && !strings.Contains(text, "not known") {
 			text += " (not known: " + strings.Join(r.Missing, ", ") + ")"
 		}
-		p.printf("because   %s\n", strings.Join(wrap(printableText(text), 68), "\n          "))
+		p.printf("because   %s\n", strings.Join(demo.Wrap(printableText(text), 68), "\n          "))
 	}
 }
 

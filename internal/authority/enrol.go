@@ -75,17 +75,12 @@ func (a *Authority) RedeemInvitation(ctx context.Context, token string) (*Signed
 	}
 	var out *SignedIn
 	_, err := a.db.Write(ctx, func(tx *store.Tx) error {
-		row, err := tx.InvitationByToken(hash)
-		if errors.Is(err, store.ErrNotFound) {
-			return bad
-		} else if err != nil {
-			return err
-		}
 		var inv authn.Invitation
-		if err := json.Unmarshal([]byte(row.Detail), &inv); err != nil {
+		used, err := linkOf(tx, hash, &inv, bad)
+		if err != nil {
 			return err
 		}
-		inv.UsedAt = row.Used
+		inv.UsedAt = used
 		_, grant, err := inv.Redeem(token, tx.Now())
 		if err != nil {
 			return err

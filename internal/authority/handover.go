@@ -53,17 +53,12 @@ func (a *Authority) RedeemHandOver(ctx context.Context, token string) (*SignedIn
 	}
 	var out *SignedIn
 	_, err := a.db.Write(ctx, func(tx *store.Tx) error {
-		row, err := tx.InvitationByToken(hash)
-		if errors.Is(err, store.ErrNotFound) {
-			return bad
-		} else if err != nil {
-			return err
-		}
 		var h authn.HandOver
-		if err := json.Unmarshal([]byte(row.Detail), &h); err != nil {
+		used, err := linkOf(tx, hash, &h, bad)
+		if err != nil {
 			return err
 		}
-		h.UsedAt = row.Used
+		h.UsedAt = used
 		_, s, sessionToken, err := h.Redeem(token, tx.Now())
 		if err != nil {
 			return err
@@ -83,4 +78,16 @@ func (a *Authority) RedeemHandOver(ctx context.Context, token string) (*SignedIn
 		return saveSession(tx, s, authn.SessionLimits{Absolute: authn.HandOverLife})
 	})
 	return out, fault(err)
+}
+
+// linkOf reads what a link that is used once was made for into detail, and when it was
+// used; a token that is none of ours is refused with bad.
+func linkOf(tx *store.Tx, hash string, detail any, bad error) (used time.Time, err error) {
+	row, err := tx.InvitationByToken(hash)
+	if errors.Is(err, store.ErrNotFound) {
+		return used, bad
+	} else if err != nil {
+		return used, err
+	}
+	return row.Used, json.Unmarshal([]byte(row.Detail), detail)
 }

@@ -39,7 +39,7 @@ func (p page) heading(s string) {
 }
 
 func (p page) text(s string) {
-	for _, l := range wrap(s, columns) {
+	for _, l := range Wrap(s, columns) {
 		fmt.Fprintln(p.out, l)
 	}
 }
@@ -53,7 +53,7 @@ func (p page) lines(all ...string) {
 
 // item writes a labelled text.
 func (p page) item(name, s string) {
-	for i, l := range wrap(s, columns-label) {
+	for i, l := range Wrap(s, columns-label) {
 		if i > 0 {
 			name = ""
 		}
@@ -61,8 +61,9 @@ func (p page) item(name, s string) {
 	}
 }
 
-// wrap breaks a text at spaces.
-func wrap(s string, width int) []string {
+// Wrap breaks a text at spaces so that no line is longer than width, but for words
+// that are.
+func Wrap(s string, width int) []string {
 	var lines []string
 	line := ""
 	for _, word := range strings.Fields(s) {

@@ -65,21 +65,21 @@ func (e Errors) Error() string {
 // maxErrors bounds how much is reported about one text.
 const maxErrors = 100
 
-// nearest returns the known word that a misspelt one is closest to, or "" when
+// Nearest returns the known word that a misspelt one is closest to, or "" when
 // none is close.
-func nearest(word string, known []string) string {
+func Nearest(word string, known []string) string {
 	best, at := "", 1+(utf8.RuneCountInString(word)+1)/3
 	for _, k := range known {
-		if d := distance(strings.ToLower(word), strings.ToLower(k)); d < at {
+		if d := Distance(strings.ToLower(word), strings.ToLower(k)); d < at {
 			best, at = k, d
 		}
 	}
 	return best
 }
 
-// distance is the number of single-character edits (Levenshtein) between two
+// Distance is the number of single-character edits (Levenshtein) between two
 // short words.
-func distance(a, b string) int {
+func Distance(a, b string) int {
 	const most = 64
 	if len(a) > most || len(b) > most {
 		return most
@@ -104,7 +104,7 @@ func distance(a, b string) int {
 }
 
 func didYouMean(word string, known []string) string {
-	if n := nearest(word, known); n != "" {
+	if n := Nearest(word, known); n != "" {
 		return fmt.Sprintf("did you mean %q?", n)
 	}
 	if len(known) > 0 && len(known) <= 12 {
