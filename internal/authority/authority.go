@@ -68,6 +68,7 @@ type Authority struct {
 	published sync.Map     // entry id → audit.Logged of a published policy
 	lookedAt  atomic.Int64 // generation of the facts when unsatisfiable requests were looked at last
 	clock     clockWatch
+	live      liveFeed
 }
 
 // settingsAt are the organisation's settings as of a generation of its facts.

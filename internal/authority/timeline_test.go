@@ -51,7 +51,9 @@ func TestRequestPage(t *testing.T) {
 		if v.You.Need != countersign.AssurancePhishingResistant || !would[store.FactorPasskey] || would[store.FactorTOTP] {
 			t.Errorf("factors: %+v, need %s", v.You.Factors, v.You.Need)
 		}
-		i := slices.IndexFunc(v.Missing, func(m authority.MissingClause) bool { return slices.Equal(m.Clause.From, []string{"finance"}) && !m.Clause.OutsideChain })
+		i := slices.IndexFunc(v.Missing, func(m authority.MissingClause) bool {
+			return slices.Equal(m.Clause.From, []string{"finance"}) && !m.Clause.OutsideChain
+		})
 		if i < 0 || v.Missing[i].Lacks != 2 || v.Missing[i].Have != 0 || v.Missing[i].Eligible != 3 || len(v.Missing[i].Who) != 3 || v.Missing[i].Who[0].Name != "Daniel Novak" {
 			t.Errorf("%+v", v.Missing)
 		}
