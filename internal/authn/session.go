@@ -156,6 +156,18 @@ func (l LiveSession) MaySee(request string) error {
 	return countersign.NewProblem(countersign.CodeNotFound, "no such request").WithCause(ErrNotPermitted)
 }
 
+// FirstFactorAt is when the session's latest factor was proven on top of which a code
+// counts (ruling 18); zero where there is none. Whether it is fresh enough for an act is
+// judged with the act.
+func (l LiveSession) FirstFactorAt(noVouching bool) (latest time.Time) {
+	for _, f := range l.session.Factors {
+		if f.first(noVouching) && f.At.After(latest) {
+			latest = f.At
+		}
+	}
+	return latest
+}
+
 // EnrolmentGrant returns what an enrolment session may enrol.
 func (l LiveSession) EnrolmentGrant(now time.Time) (Grant, error) {
 	if l.session.Kind != SessionEnrolment || l.session.Grant == nil {

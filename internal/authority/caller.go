@@ -105,6 +105,10 @@ func (s Session) ID() string { return s.live.Session().ID }
 // Request is the one request that a hand-over session is for; "" for a normal one.
 func (s Session) Request() string { return s.live.Session().Request }
 
+// FirstFactorAt is when the session's latest factor was proven on top of which a code
+// counts; zero where there is none. A page asks for the password where it is too old.
+func (s Session) FirstFactorAt(noVouching bool) time.Time { return s.live.FirstFactorAt(noVouching) }
+
 func (s Session) viewer() viewer { return viewer{person: s.Person.ID, only: s.Request()} }
 
 // browse refuses a session that was opened for one thing only (ruling 13).

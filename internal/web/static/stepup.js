@@ -58,5 +58,19 @@
     if (b) run(b.form, b);
   });
   ready(document);
+
+  // A link's token stands behind the # of its address, which is sent to nobody. It goes
+  // into the form, and out of the address and the history.
+  for (const i of document.querySelectorAll('input[data-from-address]')) {
+    if (location.hash.length < 2) continue;
+    i.value = location.hash.slice(1);
+    i.type = 'hidden';
+    i.closest('[data-pasted]').hidden = true;
+    history.replaceState(null, '', location.pathname);
+  }
+  for (const b of document.querySelectorAll('[data-print]')) {
+    b.hidden = false;
+    b.addEventListener('click', () => print());
+  }
   document.addEventListener('htmx:after:swap', () => ready(document));
 })();
