@@ -92,6 +92,9 @@ func (v *visit) factorView(a authority.AuthenticatorView, all []authority.Authen
 	if t, err := time.Parse(time.RFC3339, a.EnrolledAt); err == nil {
 		f.Added = v.format.Moment(v.site.texts, t, v.now())
 	}
+	if a.Type == "password" {
+		f.Name = v.t("factors.type.password")
+	}
 	switch {
 	case a.ReportedAt != "":
 		f.State, f.Lost = "lost", false

@@ -21,7 +21,7 @@ func factorSpecimens(s *Site) []specimen {
 	cools.Name, cools.State, cools.From, cools.Last = "Security key in the drawer", "cools", soon, false
 	waits.Name, waits.State, waits.Compare, waits.Last = strings.Repeat("A name that goes on ", 5), "waits", "482 119", false
 	lost.Name, lost.State, lost.Last, lost.Lost = "هاتف", "lost", false, false
-	password := factorView{ID: "fac_3", Type: "password", Icon: "lock", Name: "password", Does: t("factors.does.password"), Added: added}
+	password := factorView{ID: "fac_3", Type: "password", Icon: "lock", Name: t("factors.type.password"), Does: t("factors.does.password"), Added: added}
 	all := []specimen{
 		list("one", factorsView{Factors: []factorView{passkey}}),
 		list("many", factorsView{Factors: []factorView{passkey, app, password, cools, waits, lost}, Codes: 7, HasCodes: true, Waiting: 2, Added: "cools"}),

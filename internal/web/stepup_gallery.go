@@ -122,10 +122,10 @@ func specimenLong() *countersign.Document {
 
 func receiptSpecimens(s *Site) []specimen {
 	t, now := s.texts.T, specimenNow()
-	at := Format{}.Moment(s.texts, now.Add(-2*time.Minute), now)
+	at := exactly(Format{}.Moment(s.texts, now.Add(-2*time.Minute), now))
 	page := func(state string, change func(*receiptView)) specimen {
 		w := receiptView{ID: "req_01KE3W6Q5JX7N0V2D9H4T8ABCM", Heading: t("receipt.recorded.approve"), Lead: t("receipt.recorded_lead"), Status: t("receipt.status.approved"), Tone: "ok",
-			Digest: string(countersign.SumBytes([]byte("a document"))), Back: "/r/req_1", Inbox: true, File: "/gallery", Name: receiptName("req_01KE3W6Q5JX7N0V2D9H4T8ABCM"), Command: verifyCommand(receiptName("req_01KE3W6Q5JX7N0V2D9H4T8ABCM")),
+			Digest: plainParts(string(countersign.SumBytes([]byte("a document"))), kindDigest), Back: "/r/req_1", Inbox: true, File: "/gallery", Name: receiptName("req_01KE3W6Q5JX7N0V2D9H4T8ABCM"), Command: verifyCommand(receiptName("req_01KE3W6Q5JX7N0V2D9H4T8ABCM")),
 			Decisions: []receiptLine{{What: t("receipt.you.approve"), How: t("receipt.factor.passkey"), At: at, Entry: "ent_01KE3W7B2M", Index: "48 211", Yours: true, Reason: "Called the supplier on the number on file."}}}
 		change(&w)
 		return specimen{page: "receipt", state: state, view: view{name: "receipt", title: w.Heading, plain: true, data: w}}

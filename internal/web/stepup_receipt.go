@@ -19,7 +19,7 @@ type receiptView struct {
 	Lead       string
 	Status     string // in words
 	Tone       string // class of the status's tag
-	Digest     string
+	Digest     []Part
 	Decisions  []receiptLine
 	Missing    []string
 	Held       *Moment
@@ -65,7 +65,7 @@ func showReceipt(v *visit) error {
 
 func (v *visit) receiptView(r *authority.RequestView) receiptView {
 	a := r.Approval
-	w := receiptView{ID: a.ID, Status: v.t("receipt.status." + string(a.Status)), Tone: receiptTone(a.Status), Digest: string(a.Digest), Missing: a.Missing, Founding: a.Founding,
+	w := receiptView{ID: a.ID, Status: v.t("receipt.status." + string(a.Status)), Tone: receiptTone(a.Status), Digest: plainParts(string(a.Digest), kindDigest), Missing: a.Missing, Founding: a.Founding,
 		Silent: a.Outcome == countersign.OutcomeAllow && len(r.Decisions) == 0 && (a.Status == countersign.StatusApproved || a.Status == countersign.StatusReleased)}
 	if v.who.Kind == "normal" {
 		w.Back, w.Inbox = "/r/"+a.ID, true
@@ -99,7 +99,7 @@ func (v *visit) receiptLine(d authority.DecisionLine) receiptLine {
 		who = "you."
 	}
 	l := receiptLine{What: v.t("receipt."+who+string(d.Act), "name", d.Person.Name), How: v.t("receipt.factor." + d.Factor), Reason: d.Reason,
-		At: v.format.Moment(v.site.texts, d.At, v.now()), Entry: d.Entry, Yours: d.Yours, Void: d.Void}
+		At: exactly(v.format.Moment(v.site.texts, d.At, v.now())), Entry: d.Entry, Yours: d.Yours, Void: d.Void}
 	if d.ActingFor != nil {
 		l.What += " " + v.t("receipt.in_place_of", "name", d.ActingFor.Name)
 	}
@@ -116,6 +116,12 @@ func (v *visit) receiptLine(d authority.DecisionLine) receiptLine {
 		}
 	}
 	return l
+}
+
+// exactly shows a time whole: a receipt is read later, and elsewhere.
+func exactly(m Moment) Moment {
+	m.Text, m.Relative = m.Title, false
+	return m
 }
 
 // receiptTone is how a status is marked; its word stands beside it in any case.

@@ -108,7 +108,7 @@ func (v *visit) page(w view) page {
 	if v.who != nil {
 		p.Me = &me{Name: v.who.Person.Name, Only: v.who.Kind != "normal", Groups: v.who.Groups}
 		p.Founding = v.who.Founding
-		if v.who.Kind == "normal" {
+		if v.who.Kind == "normal" && !w.plain {
 			for _, a := range areas {
 				if a.groups == nil || v.member(a.groups...) {
 					p.Nav = append(p.Nav, navLink{Area: a.area, Path: a.path, Text: v.t("nav." + a.area), Current: a.area == w.area})
