@@ -61,10 +61,18 @@ type YourPart struct {
 	ActingFor  []ActingFor
 	Need       countersign.Assurance // of their act of approving
 	MaxAge     time.Duration         // of the oldest factor that counts; zero for none
+	Asked      Asked
 	Factors    []OwnFactor
 	BreakGlass bool // they may sign in place of a group
 	Watching   bool // by a group that watches the hold
 	Concerned  bool // they may write into the thread of questions
+}
+
+// Asked is what a person must say when they approve: what the request's requirement
+// asks of everybody, and what the policy asks of them.
+type Asked struct {
+	Attestations []countersign.Attestation // without answers
+	Reason       bool
 }
 
 // What may be open to a person on a request.
@@ -97,6 +105,7 @@ type ActingFor struct {
 	WhyNot  []WhyNot
 	EndsAt  time.Time // of the delegation
 	Covered bool      // the delegation covers the document's kind
+	Asked   Asked
 }
 
 // OwnFactor is one of the person's factors, and whether it would do.

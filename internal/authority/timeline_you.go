@@ -102,6 +102,7 @@ func (r *pageReader) you() (YourPart, error) {
 	out.Acts = append(out.Acts, r.around(me, e)...)
 	need := required(st, me)
 	out.Need, out.MaxAge = need.Assurance, time.Duration(need.MaxAge)*time.Second
+	out.Asked = Asked{need.Attestations, need.Reason}
 	out.Watching = slices.ContainsFunc(st.Requirement.Watchers, func(g string) bool { return slices.Contains(r.v.groups, g) })
 	out.Concerned = r.s.browse() == nil && r.c.concerns(r.v) && !st.Status.Final()
 	if out.Factors, err = r.factors(out.Need); err != nil {
@@ -261,9 +262,9 @@ func (r *pageReader) inPlaceOf() ([]ActingFor, error) {
 			return nil, err
 		}
 		e := approval.Eligible(r.c.state, who, r.tx.Now())
-		d := who.ActingFor.Delegation
+		d, need := who.ActingFor.Delegation, required(r.c.state, who)
 		f := ActingFor{Person: countersign.Principal{ID: from, Name: who.ActingFor.Person.Name}, Acts: decidingActs(e), EndsAt: d.Ends,
-			Covered: len(d.Kinds) == 0 || slices.Contains(d.Kinds, r.c.row.Kind)}
+			Covered: len(d.Kinds) == 0 || slices.Contains(d.Kinds, r.c.row.Kind), Asked: Asked{need.Attestations, need.Reason}}
 		if !e.MayApprove {
 			if f.WhyNot, err = r.whyNot(e, who); err != nil {
 				return nil, err

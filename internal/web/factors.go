@@ -48,7 +48,7 @@ type factorView struct {
 	Lost           bool   // can be reported
 }
 
-var factorIcons = map[string]string{"passkey": "key", "totp": "phone", "password": "lock", "recovery": "paper"}
+var factorIcons = map[string]string{"passkey": "key", "totp": "phone", "password": "lock", "recovery": "file"}
 
 func showFactors(v *visit) error {
 	have, err := v.org.Authenticators(v.ctx(), *v.session)
@@ -183,7 +183,7 @@ func (v *visit) addPage(status int, problem *errorView) error {
 	}
 	f.OpenCode = v.form("with") == "code"
 	w := addView{Kinds: addKinds(v.t, f.Passkey, v.form("kind")+v.query("kind")), StepUp: f, Problem: problem}
-	return v.render(view{name: "factors-add", title: v.t("factors.add.heading"), status: status, data: w})
+	return v.render(view{name: "factors-add", title: v.t("factors.add.heading"), plain: true, status: status, data: w})
 }
 
 // addKinds are what can be added by what the person has: never something stronger.

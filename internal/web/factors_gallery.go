@@ -38,7 +38,7 @@ func factorSpecimens(s *Site) []specimen {
 	add := func(state string, strong bool, problem *errorView) specimen {
 		w := addView{Kinds: addKinds(t, strong, "passkey"), StepUp: verb("factors.add.verb"), Problem: problem}
 		w.StepUp.Passkey = strong
-		return specimen{page: "factors-add", state: state, view: view{name: "factors-add", title: t("factors.add.heading"), data: w}}
+		return specimen{page: "factors-add", state: state, view: view{name: "factors-add", title: t("factors.add.heading"), plain: true, data: w}}
 	}
 	all = append(all, add("strong", true, nil), add("weak", false, nil), add("wrong", true, &wrong),
 		act("factors-lost", "ask", factorActView{Factor: app, Heading: t("factors.lost.heading", "name", app.Name)}),

@@ -149,14 +149,32 @@ func (v *visit) approveForm(w *stepUpView, r *authority.RequestView) {
 		return
 	}
 	f := v.actForm(r)
-	f.Reason, f.ReasonRequired, f.Glass = v.form("reason"), r.Approval.Requirement.Reason, glass
-	f.GlassChosen = v.form("break_glass") != ""
-	for _, q := range r.Approval.Requirement.Attestations {
-		f.Questions = append(f.Questions, questionField{q.ID, q.Question, v.form("answer." + q.ID)})
-	}
+	f.Reason, f.Glass, f.GlassChosen = v.form("reason"), glass, v.form("break_glass") != ""
+	v.ask(f, self || glass, instead, you.Asked)
 	f.For = v.actingChoices(self, instead)
 	f.StepUp = v.actFields(r, v.t("step_up.verb.approve"))
 	w.Form = f
+}
+
+// ask puts the questions on the page: those to the visitor themself, and those to whoever
+// decides in the place of the others that they may choose.
+func (v *visit) ask(f *actForm, self bool, instead []authority.ActingFor, own authority.Asked) {
+	var all []authority.Asked
+	if self {
+		all = append(all, own)
+	}
+	for _, a := range instead {
+		all = append(all, a.Asked)
+	}
+	f.ReasonRequired = len(all) > 0
+	for _, asked := range all {
+		f.ReasonRequired = f.ReasonRequired && asked.Reason
+		for _, q := range asked.Attestations {
+			if !slices.ContainsFunc(f.Questions, func(k questionField) bool { return k.ID == q.ID && k.Question == q.Question }) {
+				f.Questions = append(f.Questions, questionField{q.ID, q.Question, v.form("answer." + q.ID)})
+			}
+		}
+	}
 }
 
 // actForm is what every act has in common.

@@ -50,12 +50,11 @@ func (v *visit) signed(id string, act countersign.Act) (body countersign.Decisio
 	if passkey := v.form("passkey"); passkey != "" && !v.begins() {
 		return countersign.DecisionBody{Challenge: v.form("challenge"), Passkey: json.RawMessage(passkey)}, false, nil
 	}
-	if shown := v.form("requirement"); act == countersign.ActApprove && shown != "" {
-		if err := v.asRequired(id, countersign.Digest(shown)); err != nil {
-			return body, false, err
-		}
+	said, err := v.said(id, act)
+	if err != nil {
+		return body, false, err
 	}
-	c, err := v.org.Challenge(v.ctx(), *v.session, id, v.challengeBody(act))
+	c, err := v.org.Challenge(v.ctx(), *v.session, id, said)
 	if err != nil {
 		return body, false, err
 	}
@@ -72,32 +71,38 @@ func (v *visit) signed(id string, act countersign.Act) (body countersign.Decisio
 	return body, false, nil
 }
 
-// asRequired refuses an act on a page whose questions are not the ones that are asked
-// now: what is signed was displayed.
-func (v *visit) asRequired(id string, shown countersign.Digest) error {
-	now, err := v.org.Get(v.ctx(), v.caller(), id)
-	if err != nil {
-		return err
-	}
-	if !shown.Equal(now.RequirementDigest) {
-		return countersign.NewProblem(countersign.CodeConflict, "%s", v.t("step_up.required_changed"))
-	}
-	return nil
-}
-
-func (v *visit) challengeBody(act countersign.Act) countersign.ChallengeBody {
-	b := countersign.ChallengeBody{Digest: countersign.Digest(v.form("digest")), Act: act, Reason: strings.TrimSpace(v.form("reason")), ActingFor: v.form("acting_for")}
+// said reads what the visitor says and signs. The questions are those that were
+// displayed: where others are asked by now, nothing is signed that nobody saw.
+func (v *visit) said(id string, act countersign.Act) (countersign.ChallengeBody, error) {
+	b := countersign.ChallengeBody{Digest: countersign.Digest(v.form("digest")), Act: act, Reason: strings.TrimSpace(v.form("reason"))}
 	if act != countersign.ActApprove {
-		return b
+		return b, nil
 	}
-	b.BreakGlass = v.form("break_glass") == "yes"
-	asked := v.r.PostForm["question"]
-	for i, q := range v.r.PostForm["question_id"] {
-		if i < len(asked) {
-			b.Attestations = append(b.Attestations, countersign.Attestation{ID: q, Question: asked[i], Answer: strings.TrimSpace(v.form("answer." + q))})
+	b.ActingFor, b.BreakGlass = v.form("acting_for"), v.form("break_glass") == "yes"
+	r, err := v.org.RequestPage(v.ctx(), *v.session, id)
+	if err != nil {
+		return b, err
+	}
+	asked := r.You.Asked
+	for _, a := range r.You.ActingFor {
+		if b.ActingFor != "" && a.Person.ID == b.ActingFor {
+			asked = a.Asked
 		}
 	}
-	return b
+	changed := countersign.NewProblem(countersign.CodeConflict, "%s", v.t("step_up.required_changed"))
+	if !countersign.Digest(v.form("requirement")).Equal(r.Approval.RequirementDigest) && b.Digest.Equal(r.Approval.Digest) {
+		return b, changed
+	}
+	ids, questions := v.r.PostForm["question_id"], v.r.PostForm["question"]
+	for _, q := range asked.Attestations {
+		at := slices.Index(ids, q.ID)
+		if at < 0 || at >= len(questions) || questions[at] != q.Question {
+			return b, changed
+		}
+		q.Answer = strings.TrimSpace(v.form("answer." + q.ID))
+		b.Attestations = append(b.Attestations, q)
+	}
+	return b, nil
 }
 
 // refuseAct says why an act was not carried out. Whoever pressed twice, or came back,
