@@ -33,7 +33,7 @@ const (
 	EntryReleaseConfirmed      EntryType = "release.confirmed"
 	EntryReleaseAbandoned      EntryType = "release.abandoned"
 	EntryReleaseLapsed         EntryType = "release.lapsed"
-	EntryReleaseRefused        EntryType = "release.refused"
+	EntryReleaseRefused        EntryType = "release.refused" // facts say why; once for each request, reason and hour
 	EntryPersonChanged         EntryType = "person.changed"
 	EntryGroupChanged          EntryType = "group.changed"
 	EntryDelegationChanged     EntryType = "delegation.changed"
@@ -41,7 +41,8 @@ const (
 	EntryAuthenticatorEnrolled EntryType = "authenticator.enrolled"
 	EntryEnrolmentConfirmed    EntryType = "authenticator.confirmed"
 	EntryAuthenticatorRemoved  EntryType = "authenticator.removed"
-	EntryAuthenticatorLocked   EntryType = "authenticator.locked"
+	EntryAuthenticatorLocked   EntryType = "authenticator.locked"   // for a time, or for good, after wrong codes
+	EntryAuthenticatorReported EntryType = "authenticator.reported" // lost or stolen: it counts no more
 	EntrySignedIn              EntryType = "session.started"
 	EntryPolicyPublished       EntryType = "policy.published"
 	EntryKeyCreated            EntryType = "key.created"

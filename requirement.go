@@ -45,8 +45,9 @@ func (a Assurance) AtLeast(want Assurance) bool {
 // least one of the groups From. All clauses of a requirement must be met; a person
 // who belongs to several clauses counts once in each.
 type Clause struct {
-	Count int      `json:"count"`
-	From  []string `json:"from"` // group names, sorted
+	Count int `json:"count"`
+	// From are group names, sorted; none asks for the approver whom the request names.
+	From []string `json:"from,omitempty"`
 	// OutsideChain excludes, beyond the requester and their owner, everybody who
 	// reports to the requester or whom the requester reports to directly.
 	OutsideChain bool `json:"outside_chain,omitempty"`
@@ -58,6 +59,13 @@ type Attestation struct {
 	ID       string `json:"id"`               // "callback", …
 	Question string `json:"question"`         //
 	Answer   string `json:"answer,omitempty"` // given by the approver, in the signed statement
+}
+
+// Escalate says who is told of a request that nobody has decided for so long. It makes
+// nobody eligible: the requirement stays what it is.
+type Escalate struct {
+	After int      `json:"after_seconds"` // from submission
+	To    []string `json:"to"`            // groups, sorted
 }
 
 // Requirement is what must happen before the request is approved: the strictest
@@ -72,6 +80,11 @@ type Requirement struct {
 	Reason       bool          `json:"reason,omitempty"`       // a written justification is required
 	NoVouching   bool          `json:"no_vouching,omitempty"`  // a first factor stated by a caller does not count
 	Watchers     []string      `json:"watchers,omitempty"`     // groups told of a hold, who may stop it
+
+	// Reminders are told to whoever has still to decide, so many seconds before the
+	// request expires; sorted. Escalate tells others when it has waited too long.
+	Reminders []int     `json:"remind_before_seconds,omitempty"`
+	Escalate  *Escalate `json:"escalate,omitempty"`
 
 	DecideWithin  int `json:"decide_within_seconds,omitempty"`  // from submission
 	ReleaseWithin int `json:"release_within_seconds,omitempty"` // from the end of the hold
@@ -97,7 +110,17 @@ func (r Requirement) Merge(o Requirement) Requirement {
 	m.Clauses = mergeClauses(r.Clauses, o.Clauses)
 	m.Attestations = mergeAttestations(r.Attestations, o.Attestations)
 	m.Watchers = union(r.Watchers, o.Watchers)
+	m.Reminders = union(r.Reminders, o.Reminders)
+	m.Escalate = mergeEscalate(r.Escalate, o.Escalate)
 	return m
+}
+
+// mergeEscalate tells everybody whom either side tells, at the earlier time.
+func mergeEscalate(a, b *Escalate) *Escalate {
+	if a == nil || b == nil {
+		return cmp.Or(a, b)
+	}
+	return &Escalate{After: min(a.After, b.After), To: union(a.To, b.To)}
 }
 
 var outcomeRank = map[Outcome]int{OutcomeAllow: 1, OutcomeStepUp: 2, OutcomeDeny: 3}
@@ -110,7 +133,7 @@ func shortest(a, b int) int {
 	return min(a, b)
 }
 
-func union(a, b []string) []string {
+func union[T cmp.Ordered](a, b []T) []T {
 	if len(a)+len(b) == 0 {
 		return nil
 	}

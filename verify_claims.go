@@ -22,7 +22,9 @@ func (c *checker) claims(f *caseFile) {
 	}
 	for i := range f.decisions {
 		c.decisionClaims(&f.decisions[i])
+		c.eligibilityClaims(f, &f.decisions[i])
 	}
+	c.chainClaim(f)
 	c.claim(ByServer, "status %s", c.v.Status)
 	if c.v.NotBefore != "" {
 		c.claim(ByServer, "held: no release before %s", c.v.NotBefore)
@@ -75,6 +77,41 @@ func (c *checker) decisionClaims(m *madeDecision) {
 		c.claim(ByServer, "%s decided under break-glass, in place of the groups that the requirement names", d.Person.ID)
 	}
 	c.evidenceClaims(m)
+}
+
+// eligibilityClaims says what made an approval count that no receipt can prove: who
+// reports to whom, who asked, and what a person may do stand in the server's records
+// of that day alone.
+func (c *checker) eligibilityClaims(f *caseFile, m *madeDecision) {
+	if Act(m.entry.Leaf.Facts["act"]) != ActApprove {
+		return
+	}
+	who := m.entry.Leaf.Actor
+	c.claim(ByServer, "%s was active and eligible, and is neither who asked for this nor who answers for them", who)
+	if f.requirement == nil || m.decision == nil {
+		return
+	}
+	if slices.ContainsFunc(f.requirement.Clauses, func(cl Clause) bool { return len(cl.From) == 0 }) || len(f.requirement.Clauses) == 0 {
+		c.claim(ByServer, "%s is the approver whom the request names", who)
+	}
+	if f.brokeGlass() && m.assurance == AssuranceNone {
+		c.claim(ByServer, "%s approved beside a break-glass with %s, which is not computed here", who, m.decision.Evidence.Assurance)
+	}
+}
+
+// chainClaim says whose word it is that people outside the requester's line approved.
+func (c *checker) chainClaim(f *caseFile) {
+	if f.requirement == nil || len(f.decisions) == 0 || !slices.ContainsFunc(f.requirement.Clauses, func(cl Clause) bool { return cl.OutsideChain }) {
+		return
+	}
+	c.claim(ByServer, "somebody outside the requester's reporting line was asked for: who reports to whom is not shown, and the server counted them")
+}
+
+// brokeGlass reports whether an approval was made by break-glass, as far as is shown.
+func (f *caseFile) brokeGlass() bool {
+	return slices.ContainsFunc(f.decisions, func(m madeDecision) bool {
+		return m.decision != nil && m.decision.BreakGlass && m.decision.Act == ActApprove
+	})
 }
 
 // evidenceClaims says how the act was proven, and what that cannot prove.

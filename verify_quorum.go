@@ -68,6 +68,7 @@ func (f *caseFile) met(made []madeDecision) (met, known bool) {
 	}
 	var approved []*Decision
 	breakGlass := false
+	var strong []*Decision // what break-glass needs two of, whatever their groups
 	for _, m := range made {
 		if Act(m.entry.Leaf.Facts["act"]) != ActApprove {
 			continue
@@ -77,8 +78,11 @@ func (f *caseFile) met(made []madeDecision) (met, known bool) {
 		}
 		approved = append(approved, m.decision)
 		breakGlass = breakGlass || m.decision.BreakGlass
+		if m.decision.Evidence.Assurance.AtLeast(AssurancePhishingResistant) { // compared with the evidence in its own step
+			strong = append(strong, m.decision)
+		}
 	}
-	if len(approved) == 0 || (breakGlass && len(approved) < 2) {
+	if len(approved) == 0 || (breakGlass && counted(Clause{}, strong) < 2) {
 		return false, true
 	}
 	for _, cl := range f.requirement.Clauses {

@@ -100,6 +100,9 @@ type AlertSubject struct {
 	Vendor       string `json:"vendor,omitempty"` // id in the vendor master
 	Person       string `json:"person,omitempty"` // an identifier of the source's system, or per_…
 	Organisation bool   `json:"organisation,omitempty"`
+	// Request is the request that an alert of Countersign's own is about, as one that
+	// nobody can decide. No system raises such an alert, and no request is held by it.
+	Request string `json:"request,omitempty"`
 }
 
 // Alert is an open or closed alert.

@@ -254,14 +254,23 @@ func (c *verifyCmd) export(ctx context.Context, p *process, o audit.ExportOption
 	return fmt.Errorf("the log does not verify: step %q%s: %s", failed.Step, at, failed.Detail)
 }
 
+// numbered is a number with its noun: "1 request", "2 requests".
+func numbered[N int | int64](n N, one, many string) string {
+	if n == 1 {
+		many = one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
 // exported writes the report on an export for people.
 func exported(r *audit.ExportReport) string {
 	var b strings.Builder
 	if r.Checkpoint.Origin != "" {
 		fmt.Fprintf(&b, "log         %s\nsize        %d entries, root %v\n", r.Checkpoint.Origin, r.Checkpoint.Size, r.Checkpoint.Root)
 	}
-	fmt.Fprintf(&b, "verified    %d entries, %d contents opened, %d no longer shown\n", r.Entries, r.Openings, r.Erased)
-	fmt.Fprintf(&b, "in it       %d requests, %d decisions, %d releases, %d still open\n", r.Requests, r.Decisions, r.Releases, r.Open)
+	fmt.Fprintf(&b, "verified    %s, %s opened, %d no longer shown\n", numbered(r.Entries, "entry", "entries"), numbered(r.Openings, "content", "contents"), r.Erased)
+	fmt.Fprintf(&b, "in it       %s, %s, %s, %d still open\n", numbered(r.Requests, "request", "requests"), numbered(r.Decisions, "decision", "decisions"),
+		numbered(r.Releases, "release", "releases"), r.Open)
 	if r.Unresolved > 0 {
 		fmt.Fprintf(&b, "unresolved  %d entries are about requests of a log before a recovery\n", r.Unresolved)
 	}

@@ -13,7 +13,7 @@ import (
 // Limits bound how often somebody may call, in this process. The zero value of each
 // is its default.
 type Limits struct {
-	Key      Rate // of one API key; default 5000 a second
+	Key      Rate // of one API key; default 2000 a second
 	Evaluate Rate // evaluations of one API key; default 100 a second
 	Person   Rate // of one person; default 50 a second
 	Address  Rate // without credentials, or with wrong ones, from one address; default 20 a second
@@ -55,7 +55,7 @@ type bucketKey struct {
 const mostBuckets = 50_000
 
 func newLimiter(l Limits, now func() time.Time) *limiter {
-	l.Key, l.Evaluate, l.Person = l.Key.or(5000, 5000), l.Evaluate.or(100, 100), l.Person.or(50, 100)
+	l.Key, l.Evaluate, l.Person = l.Key.or(2000, 4000), l.Evaluate.or(100, 100), l.Person.or(50, 100)
 	l.Address, l.SignIn = l.Address.or(20, 100), l.SignIn.or(0.5, 30)
 	return &limiter{limits: l, now: now, buckets: map[bucketKey]*rate.Limiter{}}
 }

@@ -54,7 +54,7 @@ func TestExportStory(t *testing.T) {
 	if err != nil || !r.OK {
 		t.Fatal(err)
 	}
-	if r.Entries != size || r.Requests != int64(len(stories)*80+len(stories)) || r.Decisions != 8 || r.Releases != 2 || r.Erased != 0 || r.Simulated != 1 || r.Entry != -1 || calls != len(seen) {
+	if r.Entries != size || r.Requests != int64(len(stories)*80+len(stories)) || r.Decisions != 11 || r.Releases != 2 || r.Erased != 0 || r.Simulated != 1 || r.Entry != -1 || calls != len(seen) {
 		t.Errorf("%+v, %d calls", r, calls)
 	}
 	for _, path := range []string{"checkpoint", "tile/0/000", "tile/entries/001", "openings/000.jsonl", fmt.Sprintf("tile/0/%03d.p/%d", size/256, size%256), fmt.Sprintf("tile/1/000.p/%d", size/256)} {
@@ -232,7 +232,7 @@ func TestRuling31RollBackAndFork(t *testing.T) {
 	}
 	fork := newWorld(t)
 	fork.key, fork.signer = w.key, w.signer
-	fork.filler(500)
+	fork.filler(len(w.leaves))
 	if _, err := audit.VerifyExport(fork.export(), opts); !errors.As(err, &fail) || fail.Step != audit.ExportFork {
 		t.Errorf("fork: %v", err)
 	}
@@ -320,6 +320,21 @@ var pasts = []struct {
 		q := w.submit(needsKey)
 		q.decide(ann, countersign.ActApprove, countersign.StatusApproved, bend{})
 		q.reweigh(needsTwo, countersign.StatusPending)
+		q.release(time.Minute)
+	}},
+	{"TestRuling27: sent back for the same again, and released all the same", "released while pending", func(w *world) {
+		ann := w.person("Ann", "finance")
+		q := w.submit(needsKey)
+		q.decide(ann, countersign.ActApprove, countersign.StatusApproved, bend{})
+		q.reweigh(needsKey, countersign.StatusPending)
+		q.release(time.Minute)
+	}},
+	{"TestRuling27: sent back for the same again, decided again, released", "", func(w *world) {
+		ann := w.person("Ann", "finance")
+		q := w.submit(needsKey)
+		q.decide(ann, countersign.ActApprove, countersign.StatusApproved, bend{})
+		q.reweigh(needsKey, countersign.StatusPending)
+		q.decide(ann, countersign.ActApprove, countersign.StatusApproved, bend{})
 		q.release(time.Minute)
 	}},
 	{"people became eligible, decisions stand", "", func(w *world) {

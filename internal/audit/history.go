@@ -108,11 +108,12 @@ func (h *history) reweighed(e countersign.CaseEntry) error {
 	if len(entries) > 1 && entries[1].Role == countersign.RoleReweighing {
 		governing = entries[1]
 	}
-	if governing.Leaf.Facts["requirement_digest"] == e.Leaf.Facts["requirement_digest"] {
+	if governing.Leaf.Facts["requirement_digest"] == e.Leaf.Facts["requirement_digest"] && h.open[e.Leaf.Subject].status != countersign.StatusApproved {
 		// Nothing new is asked: people became eligible, or ceased to be. Decisions stand.
 		return nil
 	}
-	// Decisions made under the requirement before no longer count.
+	// Decisions made before no longer count: a stricter requirement stands, or what was
+	// approved went back to its approvers, who may be asked for the same again.
 	return h.settle(e.Leaf.Subject, []countersign.CaseEntry{entries[0], e})
 }
 

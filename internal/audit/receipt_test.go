@@ -65,6 +65,8 @@ func TestRuling28ClaimsSayWhoAnswers(t *testing.T) {
 		"two people, held, released": {`answers "did you call the vendor`, "gives the reason: agreed in the budget", "held: no release before", "released at"},
 		"founding, simulated":        {"nobody: fac_", "proves nothing about a person", "fewer than two administrators"},
 		"denied":                     {"deny the document"},
+		"the nominated, outside the chain": {"server: somebody outside the requester's reporting line was asked for", "is the approver whom the request names",
+			"was active and eligible, and is neither who asked for this nor who answers for them"},
 	} {
 		text, _ := claims(story)
 		for _, want := range wants {

@@ -66,6 +66,19 @@ var stories = []struct {
 		q.decide(ann, countersign.ActApprove, countersign.StatusApproved, bend{})
 		return q
 	}},
+	{"the nominated, outside the chain", func(w *world) *request {
+		ann := w.person("Ann", "sales")
+		q := w.submit(needs(func(r *countersign.Requirement) { r.Clauses = []countersign.Clause{{Count: 1, OutsideChain: true}} }))
+		q.decide(ann, countersign.ActApprove, countersign.StatusApproved, bend{})
+		return q
+	}},
+	{"break-glass", func(w *world) *request {
+		ann, bob := w.person("Ann", "sales"), w.person("Bob", "treasury")
+		q := w.submit(needsKey)
+		q.decide(ann, countersign.ActApprove, countersign.StatusPending, bend{decision: func(d *countersign.Decision) { d.BreakGlass = true }})
+		q.decide(bob, countersign.ActApprove, countersign.StatusApproved, bend{})
+		return q
+	}},
 	{"denied", func(w *world) *request {
 		ann := w.person("Ann", "finance")
 		q := w.submit(needsKey)

@@ -213,6 +213,13 @@ var wrongCases = []wrong{
 		return q
 	}},
 	{name: "break-glass by one", step: countersign.StepClauses, tell: approveWith(needsKey, bend{decision: func(d *countersign.Decision) { d.BreakGlass = true }})},
+	{name: "TestRuling21: break-glass beside a code", step: countersign.StepClauses, tell: func(w *world) *request {
+		ann, bob := w.person("Ann", "sales"), w.person("Bob", "approvers")
+		q := w.submit(needsCode)
+		q.decide(ann, countersign.ActApprove, countersign.StatusPending, bend{decision: func(d *countersign.Decision) { d.BreakGlass = true }})
+		q.code(bob, password, countersign.StatusApproved, bend{})
+		return q
+	}},
 	{name: "pending", step: countersign.StepStatus, tell: func(w *world) *request { return w.submit(needsKey) }},
 	{name: "decided after a denial", step: countersign.StepStatus, tell: func(w *world) *request {
 		ann, bob := w.person("Ann", "finance"), w.person("Bob", "finance")

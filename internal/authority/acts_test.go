@@ -163,8 +163,15 @@ func (s *script) alerts(a args) error {
 	}
 	for _, al := range page.Items {
 		about := al.About.Vendor + al.About.Person
-		if al.About.Organisation {
+		switch {
+		case al.About.Organisation:
 			about = "the organisation"
+		case al.About.Request != "":
+			for label, id := range s.ids {
+				if id == al.About.Request {
+					about = "the request " + label
+				}
+			}
 		}
 		s.printf("%s about %s, for %s: %s", al.Severity, about, al.Owner, al.Title)
 	}

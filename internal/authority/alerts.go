@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/countersign/countersign"
@@ -134,7 +135,7 @@ func checkAlert(b countersign.AlertBody) error {
 			n++
 		}
 	}
-	if n != 1 {
+	if n != 1 || b.About.Request != "" {
 		add("/about", "want exactly one of vendor, person, organisation")
 	}
 	if len(errs) > 0 {
@@ -167,7 +168,10 @@ func alertView(row store.Alert) countersign.Alert {
 		v.About.Vendor = vendor
 	case row.About == store.AboutOrganisation:
 		v.About.Organisation = true
-	case row.About == store.AboutOperation: // about nothing that could be named
+	case row.About == store.AboutOperation:
+		// Nobody can decide on a request: the alert is about the operation, so that it
+		// holds nothing back, and its external id names the request.
+		v.About.Request, _ = strings.CutPrefix(row.External, "unsatisfiable:")
 	default:
 		v.About.Person = row.About
 	}

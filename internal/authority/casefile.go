@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/approval"
@@ -65,6 +66,18 @@ func (c *caseFile) loadEntries(tx *store.Tx) error {
 		}
 	}
 	return c.asLogged(submitted, weighed, openings)
+}
+
+// asOf shows a request that is past its deadline as expired, from that instant on,
+// though the clock's own work, which changes it, comes up to a second later or, while
+// the clock cannot be trusted, not at all. It is for reading only.
+func (c *caseFile) asOf(now time.Time) {
+	switch c.state.Status {
+	case countersign.StatusPending, countersign.StatusUnsatisfiable, countersign.StatusApproved:
+		if due := c.state.Due(); !due.IsZero() && !now.Before(due) {
+			c.state.Status, c.state.EndedAt = countersign.StatusExpired, due
+		}
+	}
 }
 
 // viewer says who looks at a request, and so what they may see of it.
@@ -263,6 +276,11 @@ func (a *Authority) receiptEntries(ctx context.Context, c *caseFile) ([]audit.Lo
 		if c.row.WeighedEntry != c.row.EntryID {
 			g.entry(countersign.RoleReweighing, c.row.WeighedEntry, countersign.OpeningRequirement)
 		}
+		if len(c.row.Document) == 0 {
+			if err := g.erasedDecisions(c.row); err != nil {
+				return err
+			}
+		}
 		for _, d := range c.decisions {
 			if !decisionStands(c.state, d.ID) {
 				continue
@@ -336,6 +354,33 @@ func releaseEntry(tx *store.Tx, request string) (string, error) {
 		}
 	}
 	return "", errNotCovered // it was written, and has no place in the log yet
+}
+
+// erasedDecisions gathers the decisions on a request that was erased, of which only
+// the entries are left: those since it was weighed last, whose requirement they name.
+func (g *gatherer) erasedDecisions(row store.Approval) error {
+	weighed, err := g.tx.EntryByID(row.WeighedEntry)
+	if err != nil {
+		return err
+	}
+	entries, err := g.tx.EntriesBySubject(row.ID, weighed.Index, 1000)
+	if err != nil {
+		return err
+	}
+	of, err := countersign.ParseLeaf(weighed.Leaf)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		leaf, err := countersign.ParseLeaf(e.Leaf)
+		if err != nil {
+			return err
+		}
+		if leaf.Type == countersign.EntryDecisionMade && leaf.Facts["requirement_digest"] == of.Facts["requirement_digest"] {
+			g.entry(countersign.RoleDecision, e.ID, countersign.OpeningDecision)
+		}
+	}
+	return nil
 }
 
 // gatherer reads entries with the openings that are to be shown.

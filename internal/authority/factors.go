@@ -212,8 +212,8 @@ func (a *Authority) ReportAuthenticator(ctx context.Context, s Session, id strin
 		if err := tx.UpdateAuthenticator(row); err != nil {
 			return err
 		}
-		w, err := appendEntry(tx, entry{typ: countersign.EntryAuthenticatorLocked, subject: s.Person.ID, actor: s.Person.ID,
-			facts: map[string]string{"authenticator": row.ID, "type": row.Type, "ended": "true", "why": "reported"}})
+		w, err := appendEntry(tx, entry{typ: countersign.EntryAuthenticatorReported, subject: s.Person.ID, actor: s.Person.ID,
+			facts: map[string]string{"authenticator": row.ID, "type": row.Type}})
 		if err != nil {
 			return err
 		}

@@ -20,8 +20,9 @@ type FreezeBody struct {
 	StepUp StepUpBody `json:"step_up"`
 }
 
-// freezeAgain is how long after one person's freeze the same subject cannot be frozen
-// by one person again: else one after the other is a freeze without an end.
+// freezeAgain is how long after their freeze the same person cannot freeze the same
+// subject again: else one person's freeze would have no end. Another person may, once
+// it is over: they answer for it themselves.
 const freezeAgain = 7 * 24 * time.Hour
 
 // Freeze stops everything of a vendor or a person for a time. It needs a step-up of
@@ -58,13 +59,8 @@ func (a *Authority) Freeze(ctx context.Context, s Session, body FreezeBody) (sto
 			return countersign.NewProblem(countersign.CodeForbidden, "only members of a group may place a freeze").
 				WithHint("tell an approver or a controller what you saw")
 		}
-		again, err := tx.FrozenSince(about, tx.Now().Add(-freezeAgain))
-		if err != nil {
+		if err := mayFreeze(tx, about, s.Person.ID); err != nil {
 			return err
-		}
-		if again {
-			return countersign.NewProblem(countersign.CodeState, "this was frozen by one person within the last 7 days already: extending a freeze is for two people").
-				WithHint("propose to extend it while it is in force")
 		}
 		f := approval.Freeze{ID: row.ID, Subject: about, PlacedBy: s.Person.ID, Placed: row.Placed, Ends: row.Expires}
 		if err := approval.CheckFreeze(f, approval.FreezeActor{Person: p, Proof: proofOf(j)}); err != nil {
@@ -90,6 +86,25 @@ func (a *Authority) Freeze(ctx context.Context, s Session, body FreezeBody) (sto
 	return row, fault(err)
 }
 
+// mayFreeze refuses what would extend a freeze, which is for two people: a second one
+// while the first is in force, and the same person's again soon after it.
+func mayFreeze(tx *store.Tx, about, person string) error {
+	inForce, err := tx.Freezes([]string{about})
+	if err != nil {
+		return err
+	}
+	if len(inForce) > 0 {
+		return countersign.NewProblem(countersign.CodeState, "this is frozen until %s already: extending a freeze is for two people", stamp(inForce[0].Expires)).
+			WithHint("propose to extend it")
+	}
+	again, err := tx.FrozenBy(about, person, tx.Now().Add(-freezeAgain))
+	if err == nil && again {
+		err = countersign.NewProblem(countersign.CodeState, "you froze this within the last 7 days already: to freeze it for longer is for two people").
+			WithHint("ask somebody else to freeze it, and propose to extend that")
+	}
+	return err
+}
+
 func freezeSubject(b FreezeBody) (string, error) {
 	switch {
 	case b.Reason == "" || len(b.Reason) > 2000:
@@ -97,7 +112,7 @@ func freezeSubject(b FreezeBody) (string, error) {
 	case b.Hours < 0 || b.Hours > 72:
 		return "", countersign.Invalid(countersign.FieldError{Pointer: "/hours", Detail: "want 1 to 72"})
 	case (b.Vendor == "") == (b.Person == ""):
-		return "", countersign.Invalid(countersign.FieldError{Pointer: "", Detail: "want exactly one of vendor and person"})
+		return "", countersign.Invalid(countersign.FieldError{Pointer: "/vendor", Detail: "want exactly one of vendor and person"})
 	case b.Vendor != "":
 		return store.AboutVendor(b.Vendor), nil
 	case !countersign.IsID(countersign.PrefixPerson, b.Person):

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"slices"
 	"strconv"
 
 	"github.com/countersign/countersign"
@@ -66,7 +67,9 @@ func (a *Authority) Get(ctx context.Context, c Caller, id string) (*countersign.
 	var f *caseFile
 	var v viewer
 	err := a.db.Read(ctx, func(tx *store.Tx) (err error) {
-		f, v, err = a.find(tx, c, id)
+		if f, v, err = a.find(tx, c, id); err == nil {
+			f.asOf(tx.Now())
+		}
 		return err
 	})
 	if err != nil {
@@ -131,6 +134,9 @@ func (a *Authority) List(ctx context.Context, c Caller, q ListQuery) (countersig
 		if q.Requester, err = requesterKey(tx, v.source, given.Requester); err != nil {
 			return err
 		}
+		if q.Statuses, err = overdue(tx, given.Statuses); err != nil {
+			return err
+		}
 		before, scanned := q.After, 0
 		for len(page.Items) < q.Limit {
 			rows, err := tx.Approvals(q.ApprovalFilter, before, q.Limit)
@@ -147,6 +153,10 @@ func (a *Authority) List(ctx context.Context, c Caller, q ListQuery) (countersig
 					return err
 				}
 				if !f.sees(v) {
+					continue
+				}
+				f.asOf(tx.Now())
+				if len(given.Statuses) > 0 && !slices.Contains(given.Statuses, f.state.Status) {
 					continue
 				}
 				out, err := a.view(f, v)
@@ -170,6 +180,19 @@ func (a *Authority) List(ctx context.Context, c Caller, q ListQuery) (countersig
 		return nil
 	})
 	return page, fault(err)
+}
+
+// overdue widens a list of what has expired by what can expire, while something is
+// past its deadline that the clock has not ended yet.
+func overdue(tx *store.Tx, statuses []countersign.Status) ([]countersign.Status, error) {
+	if !slices.Contains(statuses, countersign.StatusExpired) {
+		return statuses, nil
+	}
+	due, err := tx.Due(1)
+	if err != nil || len(due) == 0 {
+		return statuses, err
+	}
+	return append(slices.Clone(statuses), countersign.StatusPending, countersign.StatusUnsatisfiable, countersign.StatusApproved), nil
 }
 
 // requesterKey is how requests name who asked: the natural person where the

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
-	"time"
 
 	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/approval"
@@ -47,6 +46,9 @@ func (a *Authority) Check(ctx context.Context, key Key, body countersign.Release
 		if err := r.load(tx); err != nil {
 			return err
 		}
+		if r.state.Status != countersign.StatusApproved { // of an approved one the objections say it
+			r.asOf(tx.Now())
+		}
 		objections, err := approval.CheckRelease(r.state, r.standing)
 		if err != nil {
 			return err
@@ -81,6 +83,7 @@ func (a *Authority) Release(ctx context.Context, key Key, body countersign.Relea
 	}
 	if err != nil {
 		a.metrics.releases.WithLabelValues("refused").Inc()
+		a.recordRefusal(ctx, r, err)
 		return nil, fault(err)
 	}
 	head, err := a.settle(ctx, committed)
@@ -222,25 +225,10 @@ func (r *releasing) tighten(tx *store.Tx) error {
 		need = need.Merge(w.version.Fallback())
 	}
 	need.Reason = true // whoever signs it now says why it is right in spite of that
-	// The log tells a return, which voids what was signed, from a mere change of who is
-	// eligible by the requirement: so each return has one of its own, with a second less
-	// to decide within.
-	need.DecideWithin = max(1, shortest(need.DecideWithin, r.state.Requirement.DecideWithin)-1)
 	r.standing.Requirement, r.standing.PolicyDigest = need, countersign.Digest(w.stored.Digest)
 	var err error
 	r.standing.Candidates, err = r.a.candidates(tx, r.row.Kind, r.state.Requirement.Merge(need), r.row.Nominated)
 	return err
-}
-
-// shortest is the shorter of two times of which zero means the default.
-func shortest(a, b int) int {
-	if a == 0 || b == 0 {
-		a, b = max(a, b), max(a, b)
-	}
-	if a == 0 {
-		return int(approval.DefaultDecideWithin / time.Second)
-	}
-	return min(a, b)
 }
 
 // bankChanges adds the changes of the bank details of somebody who is paid, each once:

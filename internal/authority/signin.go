@@ -139,10 +139,21 @@ func (a *Authority) SignIn(ctx context.Context, body SignInBody) (*SignedIn, err
 		return out, fault(err)
 	}
 	if body.Login == "" || body.Password == "" || body.TOTP == "" {
-		return nil, countersign.Invalid(countersign.FieldError{Pointer: "", Detail: "want a passkey with its challenge, or login, password and totp together"})
+		return nil, countersign.Invalid(lacking(body)...)
 	}
 	out, err := a.signInPassword(ctx, body)
 	return out, fault(err)
+}
+
+// lacking names what a sign-in without a passkey lacks.
+func lacking(body SignInBody) []countersign.FieldError {
+	var errs []countersign.FieldError
+	for _, m := range []struct{ pointer, value string }{{"/login", body.Login}, {"/password", body.Password}, {"/totp", body.TOTP}} {
+		if m.value == "" {
+			errs = append(errs, countersign.FieldError{Pointer: m.pointer, Detail: "required with the others, or send a passkey with its challenge"})
+		}
+	}
+	return errs
 }
 
 func (a *Authority) signInPasskey(ctx context.Context, body SignInBody) (*SignedIn, error) {

@@ -314,12 +314,19 @@ func TestFreezeByOneIsNotForEver(t *testing.T) {
 	}
 	h.refused(place("elif"), countersign.CodeForbidden) // in no group
 	h.must(place("marta"))
-	for _, who := range []string{"marta", "daniel"} {
-		h.clock.forward(73 * time.Hour)
+	refused := func(who string) {
+		t.Helper()
 		if p := h.refused(place(who), countersign.CodeState); !strings.Contains(p.Detail, "two people") {
 			t.Errorf("the refusal says %q", p.Detail)
 		}
 	}
+	h.clock.forward(71 * time.Hour)
+	refused("daniel") // while it is in force nobody extends it alone
+	h.clock.forward(2 * time.Hour)
+	refused("marta")        // nor may she go on by herself
+	h.must(place("daniel")) // who answers for it himself
+	h.clock.forward(73 * time.Hour)
+	refused("daniel")
 	h.clock.forward(24 * time.Hour)
 	h.must(place("marta"))
 }

@@ -127,11 +127,11 @@ func (tx *Tx) OpenFreezes() ([]Freeze, error) {
 	return List(tx, scanFreeze, `SELECT `+freezeColumns+` FROM frozen WHERE org_id = $1 AND lifted_us = 0 AND expires_us > $2 ORDER BY placed_us, id LIMIT 500`, tx.Now())
 }
 
-// FrozenSince reports whether a freeze of a subject was placed at or after a time,
+// FrozenBy reports whether a person placed a freeze of a subject at or after a time,
 // whether it is still in force or not.
-func (tx *Tx) FrozenSince(about string, since time.Time) (bool, error) {
+func (tx *Tx) FrozenBy(about, person string, since time.Time) (bool, error) {
 	var n int64
-	err := tx.Row(`SELECT COUNT(*) FROM frozen WHERE org_id = $1 AND about = $2 AND placed_us >= $3`, about, since).Scan(&n)
+	err := tx.Row(`SELECT COUNT(*) FROM frozen WHERE org_id = $1 AND about = $2 AND placed_by = $3 AND placed_us >= $4`, about, person, since).Scan(&n)
 	return n > 0, err
 }
 

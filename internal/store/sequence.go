@@ -15,8 +15,12 @@ import (
 const (
 	// sequenceBatch bounds the entries that get their places in one transaction.
 	sequenceBatch = 512
-	// leaseTime is how long a sequencer that died keeps the others waiting at most.
-	leaseTime = 2 * time.Second
+	// leaseTime is how long a sequencer that died keeps the others waiting at most. It
+	// is well below the second that an allowing answer waits for its entry, so that a
+	// replica's death is no caller's "pending". Nothing depends on it but work done
+	// twice: a sequencer that is slower than its lease, or whose clock is off, loses the
+	// head to another one by compare-and-swap.
+	leaseTime = 500 * time.Millisecond
 )
 
 // Sequence gives the entries that wait their places in the log, and returns its head.
