@@ -101,7 +101,11 @@ func checkRequirement(r countersign.Requirement) error {
 			return bad("a clause asks for %d people: want at least one", c.Count)
 		}
 	}
-	for _, n := range [...]int{r.MaxAge, r.Hold, r.DecideWithin, r.ReleaseWithin} {
+	times := append([]int{r.MaxAge, r.Hold, r.DecideWithin, r.ReleaseWithin}, r.Reminders...)
+	if r.Escalate != nil {
+		times = append(times, r.Escalate.After)
+	}
+	for _, n := range times {
 		if n < 0 || n > longest {
 			return bad("a time of %d seconds: want 0 to %d", n, longest)
 		}

@@ -148,6 +148,7 @@ func (w *weighing) finish(kind string) {
 			req.Assurance = countersign.AssuranceSession
 		}
 		req.DecideWithin, req.ReleaseWithin = v.defaults.decideWithin, v.defaults.releaseWithin
+		req.Reminders, req.Escalate = v.defaults.reminders, v.defaults.escalate
 		req.NoVouching = req.NoVouching || slices.Contains(v.refuseVouch, kind)
 		if req.Hold > 0 {
 			*req = req.Merge(countersign.Requirement{Watchers: v.watchers})

@@ -8,5 +8,6 @@ import countersign "github.com/countersign/countersign"
 func (v *Version) Fallback() countersign.Requirement {
 	return countersign.Requirement{Outcome: countersign.OutcomeStepUp, Assurance: countersign.AssuranceMFA, MaxAge: defaultMaxAge,
 		Clauses:      []countersign.Clause{{Count: 1, From: v.defaults.groups}},
-		DecideWithin: v.defaults.decideWithin, ReleaseWithin: v.defaults.releaseWithin}
+		DecideWithin: v.defaults.decideWithin, ReleaseWithin: v.defaults.releaseWithin,
+		Reminders: v.defaults.reminders, Escalate: v.defaults.escalate}
 }

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -76,7 +77,7 @@ func (l *loader) tooLong(n *yaml.Node) bool {
 	return len(n.Content) > 2000 || slices.ContainsFunc(n.Content, l.tooLong)
 }
 
-func sortedSet(s []string) []string {
+func sortedSet[T cmp.Ordered](s []T) []T {
 	slices.Sort(s)
 	return slices.Compact(s)
 }
@@ -406,6 +407,37 @@ func (l *loader) approvers(n *yaml.Node) {
 	}
 	if d.releaseAt != nil {
 		d.releaseWithin = seconds(d.releaseAt)
+	}
+	l.reminders(member(n, "remind_before"))
+	l.escalation(member(n, "escalate"))
+}
+
+// reminders reads when people are told again; a time before the submission itself
+// would be told never.
+func (l *loader) reminders(n *yaml.Node) {
+	if n == nil {
+		return
+	}
+	d := &l.v.defaults
+	for _, c := range n.Content {
+		before := seconds(c)
+		if before >= d.decideWithin {
+			l.at(c, "remind later, or lengthen decide_within", "%s before the end is before the beginning: decide_within is %s", span(before), span(d.decideWithin))
+		}
+		d.reminders = append(d.reminders, before)
+	}
+	d.reminders = sortedSet(d.reminders)
+}
+
+func (l *loader) escalation(n *yaml.Node) {
+	if n == nil {
+		return
+	}
+	d := &l.v.defaults
+	at := member(n, "after")
+	d.escalate = &countersign.Escalate{After: seconds(at), To: sortedSet(values(member(n, "to")))}
+	if at != nil && d.escalate.After >= d.decideWithin {
+		l.at(at, "escalate sooner, or lengthen decide_within", "after %s the request has expired: decide_within is %s", span(d.escalate.After), span(d.decideWithin))
 	}
 }
 

@@ -85,6 +85,11 @@ func fileShape() *shape {
 			{"default", false, groupsOf("groups of which one person decides where a rule names none")},
 			{"decide_within", false, durationOf("from submission; default 7d")},
 			{"release_within", false, durationOf("from the end of the hold; default 30d")},
+			{"remind_before", false, &shape{form: list, least: 1, most: 5, doc: "how long before a request expires those who have still to decide are told again; default 24h", item: durationOf("before decide_within ends")}},
+			{"escalate", false, &shape{form: object, doc: "who is told of a request that waits too long; it makes nobody eligible to decide", fields: []field{
+				{"after", true, durationOf("from submission; shorter than decide_within")},
+				{"to", true, groupsOf("groups that are told")},
+			}}},
 		}}},
 		{"exceptions", false, listOf("explicit, scoped and expiring: each keeps one rule from counting; never a deny rule, never one on separation of duties", exceptionShape())},
 		{"vouching", false, &shape{form: object, doc: "whether a calling system's statement that its user is signed in counts as a first factor", fields: []field{

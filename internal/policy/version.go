@@ -42,6 +42,8 @@ type Version struct {
 type defaults struct {
 	groups                       []string
 	decideWithin, releaseWithin  int // seconds
+	reminders                    []int
+	escalate                     *countersign.Escalate
 	decideAt, releaseAt, groupAt *yaml.Node
 }
 
@@ -197,6 +199,9 @@ func (v *Version) Settings() signal.Settings { return v.settings }
 // requests unsatisfiable.
 func (v *Version) Groups() []string {
 	groups := slices.Concat(v.defaults.groups, v.watchers)
+	if e := v.defaults.escalate; e != nil {
+		groups = append(groups, e.To...)
+	}
 	for _, r := range v.rules {
 		for _, c := range r.requirement.Clauses {
 			groups = append(groups, c.From...)

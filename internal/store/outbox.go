@@ -187,13 +187,13 @@ func (tx *Tx) EraseJobs(subject string) (int64, error) {
 type OutboxCounts struct {
 	Waiting int64     // jobs that will still be tried
 	Dead    int64     // dead letters
-	Oldest  time.Time // when the longest waiting one was written; zero without any
+	Oldest  time.Time // when the longest waiting one was written, of those that are due or were tried; zero without any
 }
 
 // OutboxCounts counts the outbox.
 func (tx *Tx) OutboxCounts() (c OutboxCounts, err error) {
 	err = tx.Row(`SELECT CAST(COALESCE(SUM(1 - dead), 0) AS BIGINT), CAST(COALESCE(SUM(dead), 0) AS BIGINT),
-		COALESCE(MIN(CASE WHEN dead = 0 THEN created_us END), 0) FROM outbox WHERE org_id = $1`).
+		COALESCE(MIN(CASE WHEN dead = 0 AND (attempts > 0 OR run_us <= $2) THEN created_us END), 0) FROM outbox WHERE org_id = $1`, tx.now).
 		Scan(&c.Waiting, &c.Dead, &c.Oldest)
 	if err != nil {
 		err = fmt.Errorf("count the outbox: %w", err)
