@@ -1,0 +1,190 @@
+package web
+
+import (
+	"slices"
+	"time"
+
+	"github.com/countersign/countersign"
+	"github.com/countersign/countersign/internal/approval"
+	"github.com/countersign/countersign/internal/authority"
+)
+
+// actionsView is what the visitor can do with a request, or why they cannot.
+type actionsView struct {
+	Approve *button
+	Reject  *button
+	Revoke  *button
+	Why     []string // why approving is not open, most telling first
+	Enrol   bool     // enrolling something would help
+}
+
+// actions never offers what would be refused: where the visitor may not decide, it says
+// why instead.
+func (q *requestReader) actions() actionsView {
+	var w actionsView
+	path := "/r/" + q.r.Approval.ID
+	if may(q.r, authority.CanApprove) {
+		w.Approve = &button{Href: path + "/approve", Text: q.tx.T("request.approve")}
+	} else if who := q.insteadOf(authority.CanApprove); who != nil {
+		w.Approve = &button{Href: path + "/approve", Text: q.tx.T("request.approve_for", "name", named(who.Person.Name))}
+	} else if q.r.You.BreakGlass && q.r.Approval.Status == countersign.StatusPending {
+		w.Approve = &button{Href: path + "/approve", Text: q.tx.T("request.approve_glass")}
+	}
+	if q.mayReject() {
+		w.Reject = &button{Href: path + "/reject", Text: q.tx.T("request.reject")}
+	}
+	if q.whole && may(q.r, authority.CanRevoke) {
+		w.Revoke = &button{Href: path + "/revoke", Text: q.tx.T("request.revoke")}
+		if h := q.r.Hold; h != nil && h.Until.After(q.now) {
+			w.Revoke.Text = q.tx.T("request.stop")
+		}
+	}
+	if w.Approve == nil {
+		w.Why, w.Enrol = q.whyNot()
+	}
+	return w
+}
+
+// insteadOf is the first person in whose place the visitor could do the act now.
+func (q *requestReader) insteadOf(act string) *authority.ActingFor {
+	for i, a := range q.r.You.ActingFor {
+		if slices.Contains(a.Acts, act) {
+			return &q.r.You.ActingFor[i]
+		}
+	}
+	return nil
+}
+
+func (q *requestReader) mayReject() bool {
+	return may(q.r, authority.CanDeny) || q.insteadOf(authority.CanDeny) != nil
+}
+
+// whyNot says why the visitor may not approve. Of a request that is over, its state has
+// said it already.
+func (q *requestReader) whyNot() (why []string, enrol bool) {
+	if q.r.Approval.Status.Final() || q.r.Approval.Status == countersign.StatusApproved {
+		return []string{q.tx.T("request.over." + string(q.r.Approval.Status))}, false
+	}
+	for _, w := range q.r.You.WhyNot {
+		if w.Code == approval.ObstacleStatus && len(q.r.You.WhyNot) > 1 && q.r.Approval.Status == countersign.StatusUnsatisfiable {
+			continue // what else stands in the way says more
+		}
+		why = append(why, q.inWords(w))
+		enrol = enrol || (w.Code == approval.ObstacleFactor && q.whole)
+	}
+	if len(why) == 0 {
+		why = []string{q.tx.T("request.not_open")}
+	}
+	return why, enrol
+}
+
+// inWords writes a reason to the visitor themself. One that has no text of its own
+// keeps the authority's sentence.
+func (q *requestReader) inWords(w authority.WhyNot) string {
+	key := "request.whynot." + w.Code
+	if !q.tx.has(key) {
+		return sentence(upperFirst(w.Sentence))
+	}
+	until := w.Args["until"]
+	if t, err := time.Parse(time.RFC3339, until); err == nil {
+		until = q.at(t).Text
+	}
+	by := named(w.Args["by"])
+	return q.tx.T(key, "by", by, "groups", named(w.Args["groups"]), "assurance", q.assurance(w.Args["assurance"]), "until", until, "limit", named(w.Args["limit"]))
+}
+
+func (q *requestReader) assurance(a string) string {
+	if key := "request.assurance." + a; q.tx.has(key) {
+		return q.tx.T(key)
+	}
+	return a
+}
+
+// around is what else the visitor can do.
+func (q *requestReader) around() []button {
+	if !q.whole {
+		return nil
+	}
+	var out []button
+	for _, a := range []string{authority.CanReassign, authority.CanWithdraw, authority.CanFreeze} {
+		if may(q.r, a) {
+			out = append(out, button{Href: "/r/" + q.r.Approval.ID + "/" + a, Text: q.tx.T("request.around." + a), Lead: q.tx.T("request.around_lead." + a)})
+		}
+	}
+	return out
+}
+
+// eventLine is one entry of the log about the request.
+type eventLine struct {
+	Text        string
+	At          Moment
+	Entry, Href string
+	Waiting     bool // not yet under a published checkpoint
+}
+
+// timeline is what happened, newest first.
+func (q *requestReader) timeline() []eventLine {
+	known := q.known()
+	out := make([]eventLine, 0, len(q.r.Timeline))
+	for _, e := range q.r.Timeline {
+		l := eventLine{Text: q.event(e, known), At: q.at(e.At), Waiting: !e.Published}
+		if e.Index >= 0 {
+			l.Entry, l.Href = q.tx.T("request.entry", "n", q.f.Count(e.Index)), q.entry(e.Index)
+		}
+		out = append(out, l)
+	}
+	if n := len(out); n > 1 && q.r.Timeline[0].At.Before(q.r.Timeline[n-1].At) {
+		slices.Reverse(out)
+	}
+	return out
+}
+
+// event is an entry in words: by its type, and by the act or outcome that it records.
+func (q *requestReader) event(e authority.TimelineEvent, known map[string]string) string {
+	key := "request.event." + string(e.Type)
+	for _, more := range []string{e.Facts["act"], e.Facts["outcome"]} {
+		if more != "" && q.tx.has(key+"."+more) {
+			key += "." + more
+			break
+		}
+	}
+	if e.Facts["answers"] != "" && q.tx.has(key+".answer") {
+		key += ".answer"
+	}
+	if !q.tx.has(key) {
+		key = "request.event.other"
+	}
+	to := known[e.Facts["to"]]
+	if to == "" {
+		to = q.tx.T("request.another")
+	}
+	return upperFirst(q.tx.T(key, "name", q.you(e.Actor), "to", to, "type", string(e.Type)))
+}
+
+// known are the names of the people whom this page knows, by id.
+func (q *requestReader) known() map[string]string {
+	all := map[string]string{}
+	add := func(p countersign.Principal) {
+		if p.ID != "" && p.Name != "" {
+			all[p.ID] = q.you(p)
+		}
+	}
+	for _, e := range q.r.Timeline {
+		add(e.Actor)
+	}
+	for _, d := range q.r.Decisions {
+		add(d.Person)
+	}
+	for _, m := range q.r.Missing {
+		for _, p := range m.Who {
+			add(p)
+		}
+	}
+	if q.r.Nominated != nil {
+		add(*q.r.Nominated)
+	}
+	if q.me != "" {
+		all[q.me] = q.tx.T("request.you_object")
+	}
+	return all
+}
