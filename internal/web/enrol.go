@@ -164,21 +164,7 @@ func hinted(options json.RawMessage, key bool) (json.RawMessage, error) {
 	if err := json.Unmarshal(options, &whole); err != nil {
 		return nil, err
 	}
-	at := whole
-	if inner, ok := whole["publicKey"]; ok {
-		at = nil
-		if err := json.Unmarshal(inner, &at); err != nil {
-			return nil, err
-		}
-	}
-	at["hints"] = json.RawMessage(`["security-key"]`)
-	if _, ok := whole["publicKey"]; ok {
-		inner, err := json.Marshal(at)
-		if err != nil {
-			return nil, err
-		}
-		whole["publicKey"] = inner
-	}
+	whole["hints"] = json.RawMessage(`["security-key"]`)
 	return json.Marshal(whole)
 }
 
