@@ -120,7 +120,7 @@ func TestNewVendorInvoiceNeedsTwo(t *testing.T) {
 			d.Requester = &countersign.Party{Type: "person", ID: "marta", Name: "Marta Silva"}
 		}))
 		_, p := daniel.ByCode(out.ID, daniel.Code(0))
-		s.Refused(p, countersign.CodeUnauthenticated)
+		s.Refused(p, countersign.CodeForbidden)
 		_, p = marta.ByPasskey(out.ID, countersign.ActApprove)
 		s.Refused(p, countersign.CodeForbidden)
 		first, p := daniel.ByPasskey(out.ID, countersign.ActApprove)

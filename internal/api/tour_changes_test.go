@@ -54,7 +54,7 @@ func (v *visit) changes() {
 
 	var r authority.Rotation
 	v.Refused(v.Try("POST", "/v1/keys/rotate", marta.Token, map[string]any{"kind": "seal", "step_up": marta.StepUp("rotate:seal")}, nil), countersign.CodeForbidden)
-	v.Refused(v.Try("POST", "/v1/keys/rotate", samuel.Token, map[string]any{"kind": "seal", "step_up": samuel.StepUp("rotate:hmac")}, nil), countersign.CodeUnauthenticated)
+	v.Refused(v.Try("POST", "/v1/keys/rotate", samuel.Token, map[string]any{"kind": "seal", "step_up": samuel.StepUp("rotate:hmac")}, nil), countersign.CodeConflict)
 	v.Call("POST", "/v1/keys/rotate", samuel.Token, map[string]any{"kind": "seal", "step_up": samuel.StepUp("rotate:seal")}, &r)
 	if r.New != "k2" || !strings.HasPrefix(r.Entry, "ent_") {
 		v.t.Errorf("rotation: %+v", r)

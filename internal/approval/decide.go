@@ -149,21 +149,26 @@ func agrees(s State, a Act) error {
 
 // proves refuses a proof that is too weak or too old for the requirement
 // (rulings 13, 18). It is judged for this act: what the session could do does not
-// count.
+// count. Who it is, is known, so the problem is "forbidden"; only a proof of nothing
+// is "unauthenticated".
 func proves(r countersign.Requirement, p Proof, now time.Time) error {
-	if !p.Assurance.AtLeast(r.Assurance) || !p.Assurance.AtLeast(countersign.AssuranceSession) {
+	if !p.Assurance.AtLeast(countersign.AssuranceSession) {
 		return countersign.NewProblem(countersign.CodeUnauthenticated, "this needs %s, and the act was proven by %s", assuranceWords(r.Assurance), assuranceWords(p.Assurance)).
+			WithHint("sign in and prove it")
+	}
+	if !p.Assurance.AtLeast(r.Assurance) {
+		return countersign.NewProblem(countersign.CodeForbidden, "this needs %s, and the act was proven by %s", assuranceWords(r.Assurance), assuranceWords(p.Assurance)).
 			WithHint("prove it again with a stronger factor")
 	}
 	if r.NoVouching && p.Vouched {
-		return countersign.NewProblem(countersign.CodeUnauthenticated, "a first factor that another system states does not count here").WithHint("sign in here")
+		return countersign.NewProblem(countersign.CodeForbidden, "a first factor that another system states does not count here").WithHint("sign in here")
 	}
 	if r.MaxAge == 0 && r.Assurance == countersign.AssuranceSession {
 		return nil // a live session, however old its sign-in
 	}
 	most := seconds(r.MaxAge, DefaultMaxAge)
 	if age := now.Sub(p.AuthTime); p.AuthTime.IsZero() || age > most || age < -ClockTolerance {
-		return countersign.NewProblem(countersign.CodeUnauthenticated, "a factor that was used is older than %s", most).WithHint("use it again for this act")
+		return countersign.NewProblem(countersign.CodeForbidden, "a factor that was used is older than %s", most).WithHint("use it again for this act")
 	}
 	return nil
 }

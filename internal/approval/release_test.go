@@ -92,7 +92,7 @@ func TestRuling22Freeze(t *testing.T) {
 		wantCode(t, CheckFreeze(bad, FreezeActor{ann, strong}), countersign.CodeInvalid, "72 hours")
 	}
 	wantCode(t, CheckFreeze(f, FreezeActor{bob, strong}), countersign.CodeForbidden)
-	wantCode(t, CheckFreeze(f, FreezeActor{ann, Proof{Assurance: countersign.AssuranceSession, AuthTime: noon}}), countersign.CodeUnauthenticated)
+	wantCode(t, CheckFreeze(f, FreezeActor{ann, Proof{Assurance: countersign.AssuranceSession, AuthTime: noon}}), countersign.CodeForbidden)
 	two := []FreezeActor{{ann, strong}, {bob, strong}}
 	wantCode(t, CheckFreezeChange(f, two, noon), "")
 	for name, bad := range map[string][]FreezeActor{

@@ -107,11 +107,11 @@ func TestRuling6StricterBindsThePerson(t *testing.T) {
 	a := act(s, privileged, approve, soon)
 	a.Proof.Assurance = countersign.AssuranceMFA
 	_, err := Decide(s, a)
-	wantCode(t, err, countersign.CodeUnauthenticated, "a passkey")
+	wantCode(t, err, countersign.CodeForbidden, "a passkey")
 	a.Proof.Assurance = countersign.AssuranceHardware
 	a.Proof.AuthTime = soon.Add(-61 * time.Second)
 	_, err = Decide(s, a)
-	wantCode(t, err, countersign.CodeUnauthenticated, "older")
+	wantCode(t, err, countersign.CodeForbidden, "older")
 	a.Proof.AuthTime = soon
 	_, err = Decide(s, a)
 	wantCode(t, err, countersign.CodeInvalid, "/reason")
@@ -293,17 +293,17 @@ func TestRuling18MaxAge(t *testing.T) {
 	}{
 		"fresh":                {countersign.Requirement{Assurance: countersign.AssuranceMFA}, Proof{Assurance: countersign.AssuranceMFA, AuthTime: noon.Add(-15 * time.Minute)}, ""},
 		"ruling 38: one act":   {countersign.Requirement{Assurance: countersign.AssuranceMFA, NoVouching: true}, Proof{Assurance: countersign.AssuranceMFA, AuthTime: noon, Authenticators: []string{"fac_pw", "fac_totp"}}, ""},
-		"default over":         {countersign.Requirement{Assurance: countersign.AssuranceMFA}, Proof{Assurance: countersign.AssuranceMFA, AuthTime: noon.Add(-15*time.Minute - time.Microsecond)}, countersign.CodeUnauthenticated},
-		"set":                  {countersign.Requirement{Assurance: countersign.AssuranceMFA, MaxAge: 60}, Proof{Assurance: countersign.AssuranceMFA, AuthTime: noon.Add(-61 * time.Second)}, countersign.CodeUnauthenticated},
+		"default over":         {countersign.Requirement{Assurance: countersign.AssuranceMFA}, Proof{Assurance: countersign.AssuranceMFA, AuthTime: noon.Add(-15*time.Minute - time.Microsecond)}, countersign.CodeForbidden},
+		"set":                  {countersign.Requirement{Assurance: countersign.AssuranceMFA, MaxAge: 60}, Proof{Assurance: countersign.AssuranceMFA, AuthTime: noon.Add(-61 * time.Second)}, countersign.CodeForbidden},
 		"longer":               {countersign.Requirement{Assurance: countersign.AssuranceMFA, MaxAge: 3600}, Proof{Assurance: countersign.AssuranceMFA, AuthTime: noon.Add(-time.Hour)}, ""},
-		"no time at all":       {countersign.Requirement{Assurance: countersign.AssuranceMFA}, Proof{Assurance: countersign.AssuranceMFA}, countersign.CodeUnauthenticated},
-		"from the future":      {countersign.Requirement{Assurance: countersign.AssuranceMFA}, Proof{Assurance: countersign.AssuranceMFA, AuthTime: noon.Add(time.Hour)}, countersign.CodeUnauthenticated},
+		"no time at all":       {countersign.Requirement{Assurance: countersign.AssuranceMFA}, Proof{Assurance: countersign.AssuranceMFA}, countersign.CodeForbidden},
+		"from the future":      {countersign.Requirement{Assurance: countersign.AssuranceMFA}, Proof{Assurance: countersign.AssuranceMFA, AuthTime: noon.Add(time.Hour)}, countersign.CodeForbidden},
 		"an old session":       {countersign.Requirement{Assurance: countersign.AssuranceSession}, Proof{Assurance: countersign.AssuranceSession, AuthTime: noon.Add(-5 * time.Hour)}, ""},
-		"a session with age":   {countersign.Requirement{Assurance: countersign.AssuranceSession, MaxAge: 60}, Proof{Assurance: countersign.AssuranceSession, AuthTime: noon.Add(-time.Hour)}, countersign.CodeUnauthenticated},
+		"a session with age":   {countersign.Requirement{Assurance: countersign.AssuranceSession, MaxAge: 60}, Proof{Assurance: countersign.AssuranceSession, AuthTime: noon.Add(-time.Hour)}, countersign.CodeForbidden},
 		"nothing asked":        {countersign.Requirement{}, Proof{AuthTime: noon}, countersign.CodeUnauthenticated},
 		"vouched":              {countersign.Requirement{Assurance: countersign.AssuranceMFA}, Proof{Assurance: countersign.AssuranceMFA, AuthTime: noon, Vouched: true}, ""},
-		"ruling 13: no vouch":  {countersign.Requirement{Assurance: countersign.AssuranceMFA, NoVouching: true}, Proof{Assurance: countersign.AssuranceMFA, AuthTime: noon, Vouched: true}, countersign.CodeUnauthenticated},
-		"ruling 19: synced":    {countersign.Requirement{Assurance: countersign.AssuranceHardware}, Proof{Assurance: countersign.AssurancePhishingResistant, AuthTime: noon}, countersign.CodeUnauthenticated},
+		"ruling 13: no vouch":  {countersign.Requirement{Assurance: countersign.AssuranceMFA, NoVouching: true}, Proof{Assurance: countersign.AssuranceMFA, AuthTime: noon, Vouched: true}, countersign.CodeForbidden},
+		"ruling 19: synced":    {countersign.Requirement{Assurance: countersign.AssuranceHardware}, Proof{Assurance: countersign.AssurancePhishingResistant, AuthTime: noon}, countersign.CodeForbidden},
 		"an unknown assurance": {countersign.Requirement{Assurance: countersign.AssuranceMFA}, Proof{Assurance: "biometric", AuthTime: noon}, countersign.CodeUnauthenticated},
 	} {
 		if err := proves(c.r, c.p, noon); code(err) != c.want {

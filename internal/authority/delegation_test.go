@@ -136,7 +136,7 @@ func TestDelegationNeedsItsOwnStepUp(t *testing.T) {
 			if _, err := h.a.Delegate(h.ctx, marta.session, b); err == nil {
 				t.Errorf("%s: it was made under a step-up for other terms", name)
 			} else {
-				h.refused(err, countersign.CodeUnauthenticated)
+				h.refused(err, countersign.CodeConflict)
 			}
 		}
 		b := narrow

@@ -167,7 +167,7 @@ func TestRotationIsForAdministrators(t *testing.T) {
 	_, err := h.a.RotateKey(h.ctx, marta.session, authority.KeyKindLog, marta.stepUp("rotate:log"))
 	h.refused(err, countersign.CodeForbidden)
 	_, err = h.a.RotateKey(h.ctx, samuel.session, authority.KeyKindSeal, samuel.stepUp("rotate:log"))
-	h.refused(err, countersign.CodeUnauthenticated)
+	h.refused(err, countersign.CodeConflict)
 	_, err = h.a.RotateKey(h.ctx, samuel.session, "password", samuel.stepUp("rotate:password"))
 	h.refused(err, countersign.CodeInvalid)
 	if names, _ := filepath.Glob(filepath.Join(h.cfg.Keys.Dir, "*.key")); len(names) != 3 {

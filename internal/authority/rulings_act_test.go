@@ -102,7 +102,7 @@ func TestRuling14Confirmation(t *testing.T) {
 		// Neither the inviter nor the enrolee confirms, nor somebody without a step-up.
 		h.refused(h.a.ConfirmEnrolment(h.ctx, samuel.session, e.ID, samuel.stepUp("confirm:"+e.ID)), countersign.CodeForbidden)
 		h.refused(h.a.ConfirmEnrolment(h.ctx, priya.session, e.ID, authority.StepUpBody{}), countersign.CodeForbidden)
-		h.refused(h.a.ConfirmEnrolment(h.ctx, claire.session, e.ID, claire.stepUp("confirm:other")), countersign.CodeUnauthenticated)
+		h.refused(h.a.ConfirmEnrolment(h.ctx, claire.session, e.ID, claire.stepUp("confirm:other")), countersign.CodeConflict)
 		h.must(h.a.ConfirmEnrolment(h.ctx, claire.session, e.ID, claire.stepUp("confirm:"+e.ID)))
 		priya.signIn()
 		h.verified(priya.approve(id).Receipt)

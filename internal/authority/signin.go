@@ -419,7 +419,7 @@ func (a *Authority) stepUp(ctx context.Context, s Session, subject string, body 
 		return none, err
 	}
 	if c.Subject != subject || c.Person != s.Person.ID {
-		return none, countersign.NewProblem(countersign.CodeUnauthenticated, "this step-up was made for something else").WithHint("start again")
+		return none, countersign.NewProblem(countersign.CodeConflict, "this step-up was made for something else").WithHint("start again")
 	}
 	now := a.db.Now()
 	f := authn.Facts{Act: taken, Person: s.Person.ID, Session: &s.live}
@@ -428,7 +428,7 @@ func (a *Authority) stepUp(ctx context.Context, s Session, subject string, body 
 	}
 	j := authn.Derive(f, authn.Demand{}, a.db.Now())
 	if !j.Assurance.AtLeast(countersign.AssuranceMFA) {
-		return none, countersign.NewProblem(countersign.CodeUnauthenticated, "this needs two factors for this act").WithHint("use a passkey, or your password and a code")
+		return none, countersign.NewProblem(countersign.CodeForbidden, "this needs two factors for this act").WithHint("use a passkey, or your password and a code")
 	}
 	return j, nil
 }

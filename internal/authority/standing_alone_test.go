@@ -204,7 +204,7 @@ func TestProvisioningKeyIsTheOperators(t *testing.T) {
 	// What was stepped up for is what is made.
 	for _, subject := range []string{"key:hr", "key:hr:facts", "key:hr:facts,release,submit", "key:erp:facts,submit"} {
 		_, err = h.a.CreateKey(h.ctx, samuel.session, authority.NewKey{Name: "hr", Source: "hr", Scopes: []string{"submit", "facts"}}, samuel.stepUp(subject))
-		h.refused(err, countersign.CodeUnauthenticated)
+		h.refused(err, countersign.CodeConflict)
 	}
 	_, err = h.a.CreateKey(h.ctx, samuel.session, authority.NewKey{Name: "hr", Source: "hr", Scopes: []string{"submit", "facts"}}, samuel.stepUp("key:hr:facts,submit"))
 	h.must(err)
