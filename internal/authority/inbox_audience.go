@@ -52,16 +52,16 @@ func audienceOf(row *store.Approval, s approval.State) []store.Audience {
 	}
 	for _, r := range s.Requesters {
 		// Who asked for what is over is found by the request itself; an owner is not.
-		if open || r.ID != row.Requester {
+		if open || held || r.ID != row.Requester {
 			out.add(store.AudienceOwn+r.ID, store.PartAsk, open)
 		}
 	}
-	if waits {
-		for _, d := range s.Decisions {
-			if d.Void != "" { // may decide again
-				continue
-			}
-			out.add(store.AudienceOwn+d.Person, store.PartDone, true)
+	if !waits && !held {
+		return out // who decided on what is over is found by their decision
+	}
+	for _, d := range s.Decisions {
+		if d.Void == "" { // else they may decide again
+			out.add(store.AudienceOwn+d.Person, store.PartDone, waits)
 		}
 	}
 	return out

@@ -35,7 +35,7 @@ func (b *inboxOf) inOtherHands(q InboxQuery) ([]InboxItem, string, error) {
 			}
 			looked++
 			before = c.row.ID
-			if !c.sees(b.viewer) {
+			if !c.sees(b.viewer) || (c.state.Status == countersign.StatusApproved && b.partOf(c)) { // what they had a part in is done
 				continue
 			}
 			w, err := b.waits(c)

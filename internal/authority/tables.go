@@ -3,9 +3,11 @@ package authority
 import (
 	"context"
 	"iter"
+	"slices"
 	"time"
 
 	"github.com/countersign/countersign"
+	"github.com/countersign/countersign/internal/store"
 )
 
 // TableFilter narrows the control owner's tables; empty members do not narrow.
@@ -33,17 +35,21 @@ type TablePage struct {
 // RequestRow is a request as a row of the table.
 type RequestRow struct {
 	InboxItem
+	watchers      []string
 	Outcome       countersign.Outcome
 	PolicyVersion int64
 	Rules         []string // that counted, in the policy's order
 	Deciders      []countersign.Principal
 	Founding      bool
+	// Tampered says that the stored row contradicts itself or its document: it was changed
+	// in the database. Little else is said of it; its own page says what was changed.
+	Tampered bool
 }
 
 // DecisionRow is a decision as a row of the table.
 type DecisionRow struct {
 	DecisionLine
-	Request InboxItem
+	Request RequestRow
 }
 
 // RequestTable is a page of requests, newest first.
@@ -60,47 +66,223 @@ type DecisionTable struct {
 
 // Requests lists requests for controllers, auditors and administrators.
 func (a *Authority) Requests(ctx context.Context, s Session, f TableFilter, p TablePage) (*RequestTable, error) {
-	return nil, notFound()
+	if err := a.register(ctx, s); err != nil {
+		return nil, err
+	}
+	if p.After != "" && !countersign.IsID(countersign.PrefixRequest, p.After) {
+		return nil, badAfter()
+	}
+	p = p.bounded()
+	var out *RequestTable
+	err := a.db.Read(ctx, func(tx *store.Tx) error {
+		out = &RequestTable{}
+		filter, err := f.stored(tx)
+		if err != nil {
+			return err
+		}
+		ids, err := tx.RequestTable(filter, p.After, p.Limit+1)
+		if err != nil {
+			return err
+		}
+		if len(ids) > p.Limit {
+			ids = ids[:p.Limit]
+			out.Next = ids[p.Limit-1]
+		}
+		b, err := a.inboxOf(tx, s)
+		if err != nil {
+			return err
+		}
+		out.Items, err = b.requestRows(ids)
+		return err
+	})
+	return out, fault(err)
 }
 
 // AllRequests goes over all requests of a filter, newest first, a page in memory at a
 // time, for an export. It ends with an error, with ctx, or when the loop is left.
 func (a *Authority) AllRequests(ctx context.Context, s Session, f TableFilter) iter.Seq2[RequestRow, error] {
-	return func(yield func(RequestRow, error) bool) { yield(RequestRow{}, notFound()) }
+	return func(yield func(RequestRow, error) bool) {
+		for p := (TablePage{Limit: maxTablePage}); ; {
+			t, err := a.Requests(ctx, s, f, p)
+			if err != nil {
+				yield(RequestRow{}, err)
+				return
+			}
+			for _, r := range t.Items {
+				if !yield(r, nil) {
+					return
+				}
+			}
+			if p.After = t.Next; t.Next == "" {
+				return
+			}
+		}
+	}
 }
 
 // Decisions lists decisions for controllers, auditors and administrators. The filter's
 // times are those of the decision.
 func (a *Authority) Decisions(ctx context.Context, s Session, f TableFilter, p TablePage) (*DecisionTable, error) {
-	return nil, notFound()
+	if err := a.register(ctx, s); err != nil {
+		return nil, err
+	}
+	before, id, err := splitAfter(p.After, countersign.PrefixDecision)
+	if err != nil {
+		return nil, err
+	}
+	p = p.bounded()
+	var out *DecisionTable
+	err = a.db.Read(ctx, func(tx *store.Tx) error {
+		out = &DecisionTable{}
+		filter, err := f.stored(tx)
+		if err != nil {
+			return err
+		}
+		rows, err := tx.DecisionTable(filter, before, id, p.Limit+1)
+		if err != nil {
+			return err
+		}
+		if len(rows) > p.Limit {
+			rows = rows[:p.Limit]
+			out.Next = joinAfter(rows[p.Limit-1].At, rows[p.Limit-1].ID)
+		}
+		b, err := a.inboxOf(tx, s)
+		if err != nil {
+			return err
+		}
+		out.Items, err = b.decisionRows(rows)
+		return err
+	})
+	return out, fault(err)
 }
 
 // AllDecisions is AllRequests over decisions.
 func (a *Authority) AllDecisions(ctx context.Context, s Session, f TableFilter) iter.Seq2[DecisionRow, error] {
-	return func(yield func(DecisionRow, error) bool) { yield(DecisionRow{}, notFound()) }
+	return func(yield func(DecisionRow, error) bool) {
+		for p := (TablePage{Limit: maxTablePage}); ; {
+			t, err := a.Decisions(ctx, s, f, p)
+			if err != nil {
+				yield(DecisionRow{}, err)
+				return
+			}
+			for _, r := range t.Items {
+				if !yield(r, nil) {
+					return
+				}
+			}
+			if p.After = t.Next; t.Next == "" {
+				return
+			}
+		}
+	}
 }
 
 // HoldRow is a hold that runs: approved, and not to be released yet.
 type HoldRow struct {
-	InboxItem
-	Watchers []string
+	RequestRow
+	Watchers []string // groups
+}
+
+// HoldTable is a page of holds.
+type HoldTable struct {
+	Items []HoldRow
+	Next  string
 }
 
 // HoldsRunning lists the holds that run, the one that ends first at the top.
-func (a *Authority) HoldsRunning(ctx context.Context, s Session, p TablePage) ([]HoldRow, error) {
-	return nil, notFound()
+func (a *Authority) HoldsRunning(ctx context.Context, s Session, p TablePage) (*HoldTable, error) {
+	if err := a.register(ctx, s); err != nil {
+		return nil, err
+	}
+	after, id, err := splitAfter(p.After, countersign.PrefixRequest)
+	if err != nil {
+		return nil, err
+	}
+	p = p.bounded()
+	var out *HoldTable
+	err = a.db.Read(ctx, func(tx *store.Tx) error {
+		out = &HoldTable{}
+		ids, err := tx.HeldNow(after, id, p.Limit+1)
+		if err != nil {
+			return err
+		}
+		more := len(ids) > p.Limit
+		ids = ids[:min(len(ids), p.Limit)]
+		b, err := a.inboxOf(tx, s)
+		if err != nil {
+			return err
+		}
+		rows, err := b.requestRows(ids)
+		if err != nil {
+			return err
+		}
+		for _, r := range rows {
+			out.Items = append(out.Items, HoldRow{RequestRow: r, Watchers: r.watchers})
+		}
+		if n := len(rows); more && n > 0 {
+			out.Next = joinAfter(rows[n-1].HeldUntil, rows[n-1].ID)
+		}
+		return nil
+	})
+	return out, fault(err)
 }
 
 // FoundingState says how far an organisation is from having two administrators.
 type FoundingState struct {
 	Founding       bool
 	Since          time.Time               // when the organisation was created
-	Administrators []countersign.Principal // with a factor that counts and was confirmed
+	Administrators []countersign.Principal // who are active and have a passkey or an app
 	Needed         int                     // how many there must be
 	Stamped        int                     // requests whose receipts are stamped "founding"
 }
 
-// Founding reads the founding state.
+// foundersNeeded is how many administrators end the founding state (ruling 14).
+const foundersNeeded = 2
+
+// Founding reads the founding state, for controllers, auditors and administrators.
 func (a *Authority) Founding(ctx context.Context, s Session) (*FoundingState, error) {
-	return nil, notFound()
+	if err := a.register(ctx, s); err != nil {
+		return nil, err
+	}
+	var out *FoundingState
+	err := a.db.Read(ctx, func(tx *store.Tx) error {
+		o, err := tx.Organisation()
+		if err != nil {
+			return err
+		}
+		out = &FoundingState{Founding: o.Founding, Since: o.Created, Needed: foundersNeeded}
+		if out.Administrators, err = ableAdministrators(tx); err != nil {
+			return err
+		}
+		out.Stamped, err = tx.CountFounding()
+		return err
+	})
+	return out, fault(err)
+}
+
+// ableAdministrators are the active administrators who can prove themselves.
+func ableAdministrators(tx *store.Tx) ([]countersign.Principal, error) {
+	members, err := tx.Memberships()
+	if err != nil {
+		return nil, err
+	}
+	var out []countersign.Principal
+	for _, m := range members {
+		if m.Group != GroupAdministrators {
+			continue
+		}
+		factors, err := tx.Authenticators(m.Person)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.ContainsFunc(factors, func(f store.Authenticator) bool { return f.Type == store.FactorPasskey || f.Type == store.FactorTOTP }) {
+			continue
+		}
+		p, err := tx.Person(m.Person)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, countersign.Principal{ID: p.ID, Name: p.Name})
+	}
+	return out, nil
 }

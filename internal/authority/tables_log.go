@@ -2,9 +2,12 @@ package authority
 
 import (
 	"context"
+	"strconv"
 	"time"
 
 	"github.com/countersign/countersign"
+	"github.com/countersign/countersign/internal/audit"
+	"github.com/countersign/countersign/internal/store"
 )
 
 // EntryFilter narrows the audit explorer; empty members do not narrow.
@@ -28,7 +31,7 @@ type EntryRow struct {
 	Actor   countersign.Principal // as TimelineEvent.Actor
 	Subject string                // opaque id
 	Facts   map[string]string
-	Request *InboxItem // where it is about a request
+	Request *RequestRow // where it is about a request
 }
 
 // EntryTable is a page of published entries, newest first.
@@ -44,17 +47,136 @@ type EntryView struct {
 	Leaf       []byte                         // exact bytes
 	Openings   map[string]countersign.Opening // those that were not erased
 	Proof      string                         // c2sp.org/tlog-proof@v1
-	Checkpoint []byte                         // signed note
+	Checkpoint []byte                         // signed note that the proof leads to
 	Verifiers  []string                       // verifier keys, as audit verify takes them
 	Receipt    bool                           // the request has a receipt: see Receipt
 }
 
 // Entries lists published entries for whoever may audit.
 func (a *Authority) Entries(ctx context.Context, s Session, f EntryFilter, p TablePage) (*EntryTable, error) {
-	return nil, notFound()
+	if err := a.MayAudit(ctx, Caller{Session: &s}); err != nil {
+		return nil, err
+	}
+	head, err := a.book.last()
+	if err != nil {
+		return nil, fault(err)
+	}
+	before := head.tree.N
+	if p.After != "" {
+		n, err := strconv.ParseInt(p.After, 10, 64)
+		if err != nil || n < 0 {
+			return nil, badAfter()
+		}
+		before = min(before, n)
+	}
+	if len(f.Types) > maxTypes {
+		return nil, countersign.Invalid(countersign.FieldError{Pointer: "/types", Detail: "want at most 20 types"})
+	}
+	p = p.bounded()
+	var out *EntryTable
+	err = a.db.Read(ctx, func(tx *store.Tx) error {
+		out = &EntryTable{Size: head.tree.N}
+		entries, err := f.read(tx, before, p.Limit+1)
+		if err != nil {
+			return err
+		}
+		if len(entries) > p.Limit {
+			entries = entries[:p.Limit]
+			out.Next = strconv.FormatInt(entries[p.Limit-1].Index, 10)
+		}
+		out.Items, err = a.entryRows(tx, s, entries)
+		return err
+	})
+	return out, fault(err)
+}
+
+// maxTypes bounds the types of one filter.
+const maxTypes = 20
+
+func (f EntryFilter) read(tx *store.Tx, before int64, limit int) ([]store.Entry, error) {
+	if f.Number == nil {
+		return tx.EntryTable(store.EntryFilter{Types: f.Types, Person: f.Person, Vendor: f.Vendor, Kind: f.Kind, Object: f.Object, Since: f.Since, Until: f.Until}, before, limit)
+	}
+	if *f.Number < 0 || *f.Number >= before {
+		return nil, nil
+	}
+	return tx.Entries(*f.Number, 1)
+}
+
+// entryRows reads entries with the names of who acted and the requests they are about.
+func (a *Authority) entryRows(tx *store.Tx, s Session, entries []store.Entry) ([]EntryRow, error) {
+	b, err := a.inboxOf(tx, s)
+	if err != nil {
+		return nil, err
+	}
+	r := &pageReader{a: a, tx: tx, names: map[string]string{}}
+	out := make([]EntryRow, len(entries))
+	about := make([]string, len(entries))
+	for i, e := range entries {
+		leaf, err := countersign.ParseLeaf(e.Leaf)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = EntryRow{Index: e.Index, ID: e.ID, Type: leaf.Type, Subject: leaf.Subject, Facts: leaf.Facts}
+		if out[i].At, err = time.Parse(countersign.TimeFormat, leaf.Time); err != nil {
+			return nil, err
+		}
+		if out[i].Actor, err = r.principal(leaf.Actor); err != nil {
+			return nil, err
+		}
+		for _, id := range []string{leaf.Subject, leaf.Facts["request"]} {
+			if about[i] == "" && countersign.IsID(countersign.PrefixRequest, id) {
+				about[i] = id
+			}
+		}
+	}
+	requests, err := b.requestRows(unique(about))
+	if err != nil {
+		return nil, err
+	}
+	byID := map[string]*RequestRow{}
+	for i := range requests {
+		byID[requests[i].ID] = &requests[i]
+	}
+	for i := range out {
+		out[i].Request = byID[about[i]]
+	}
+	return out, nil
 }
 
 // Entry reads one published entry with its proof.
 func (a *Authority) Entry(ctx context.Context, s Session, index int64) (*EntryView, error) {
-	return nil, notFound()
+	if err := a.MayAudit(ctx, Caller{Session: &s}); err != nil {
+		return nil, err
+	}
+	head, err := a.book.last()
+	if err != nil {
+		return nil, fault(err)
+	}
+	if index < 0 || index >= head.tree.N {
+		return nil, notFound()
+	}
+	path, err := audit.InclusionProof(head.tree.N, index, a.db.Tiles(ctx, head.tree.N))
+	if err != nil {
+		return nil, fault(err)
+	}
+	out := &EntryView{Proof: audit.FormatProof(index, path, head.checkpoint), Checkpoint: head.checkpoint, Verifiers: a.Verifiers()}
+	err = a.db.Read(ctx, func(tx *store.Tx) error {
+		entries, err := tx.Entries(index, 1)
+		if err != nil {
+			return err
+		}
+		if len(entries) != 1 || entries[0].Index != index {
+			return notFound()
+		}
+		rows, err := a.entryRows(tx, s, entries)
+		if err != nil {
+			return err
+		}
+		out.EntryRow, out.Leaf = rows[0], entries[0].Leaf
+		out.Receipt = out.Request != nil && !out.Request.Tampered && out.Request.Status != countersign.StatusPending && out.Request.Status != countersign.StatusUnsatisfiable
+		out.Openings, err = tx.Openings(entries[0].ID)
+		return err
+	})
+	return out, fault(err)
 }

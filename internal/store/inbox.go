@@ -159,8 +159,8 @@ func (tx *Tx) newest(each []string, before string, limit int, one string) ([]str
 }
 
 // CountConcerning counts what [Tx.Concerning] lists without those requests of which the
-// person is merely asked; with all, also what [Tx.OpenRequests] lists. It counts up to
-// most.
+// person is merely asked, and those of which they have done their part; with all, also
+// what [Tx.OpenRequests] lists. It counts up to most.
 func (tx *Tx) CountConcerning(who []string, person string, all bool, most int) (n int, err error) {
 	if len(who) == 0 {
 		return 0, nil
@@ -171,10 +171,12 @@ func (tx *Tx) CountConcerning(who []string, person string, all bool, most int) (
 		from, args = from+" UNION ALL "+open, more
 	}
 	list, names := inList(who, len(args)+2)
-	// An index by who would be the longer way round: a group may be asked of thousands.
+	// The expressions keep the indexes by who out of it: a group may be asked of thousands,
+	// and a request concerns few.
 	err = tx.Row(`SELECT COUNT(DISTINCT id) FROM (`+from+`) c WHERE
-		NOT EXISTS (SELECT 1 FROM audience d WHERE d.org_id = $1 AND d.approval_id = c.id AND d.live = 1 AND d.part = 'decide' AND d.who || '' IN (`+list+`))
-		OR EXISTS (SELECT 1 FROM audience o WHERE o.org_id = $1 AND o.approval_id = c.id AND o.who = 'own:' || $2)`, append(args, names...)...).Scan(&n)
+		NOT EXISTS (SELECT 1 FROM audience o WHERE o.org_id = $1 AND o.approval_id = c.id AND o.who = 'own:' || $2 AND o.live + 0 = 0)
+		AND (NOT EXISTS (SELECT 1 FROM audience d WHERE d.org_id = $1 AND d.approval_id = c.id AND d.live + 0 = 1 AND d.part = 'decide' AND d.who || '' IN (`+list+`))
+		OR EXISTS (SELECT 1 FROM audience o WHERE o.org_id = $1 AND o.approval_id = c.id AND o.who = 'own:' || $2))`, append(args, names...)...).Scan(&n)
 	return min(n, most), err
 }
 
