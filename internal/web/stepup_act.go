@@ -146,7 +146,12 @@ func (v *visit) refuseAct(id string, act countersign.Act, err error) error {
 // how the document that took this one's place differs.
 func (v *visit) refusal(p *countersign.Problem, r *authority.RequestView, act countersign.Act) (*refusalView, error) {
 	e := errorOf(p, v.t)
-	f := &refusalView{Title: e.Title, Detail: e.Detail, Hint: e.Hint, Reasons: e.Reasons, Differences: p.Differences, Again: true}
+	f := &refusalView{Title: e.Title, Detail: e.Detail, Hint: e.Hint, Differences: p.Differences, Again: true}
+	for _, reason := range e.Reasons {
+		if !strings.Contains(e.Detail, reason) {
+			f.Reasons = append(f.Reasons, reason)
+		}
+	}
 	for _, x := range e.Errors {
 		f.Errors = append(f.Errors, x.Detail)
 	}
@@ -163,7 +168,7 @@ func (v *visit) refusal(p *countersign.Problem, r *authority.RequestView, act co
 	if r.Links.SupersededBy == "" {
 		return f, nil
 	}
-	f.Title, f.Detail, f.Again = v.t("step_up.replaced"), v.t("step_up.replaced_detail"), false
+	f.Title, f.Detail, f.Reasons, f.Again = v.t("step_up.replaced"), v.t("step_up.replaced_detail"), nil, false
 	newer, err := v.org.RequestPage(v.ctx(), *v.session, r.Links.SupersededBy)
 	if hasCode(err, countersign.CodeNotFound) { // it was replaced by what the visitor may not see
 		f.Link, f.LinkText = "", ""
