@@ -176,6 +176,7 @@ func (b *inboxOf) files(ids []string) ([]*caseFile, error) {
 		} else if err != nil {
 			return nil, err
 		}
+		c.asOf(b.tx.Now())
 		out = append(out, c)
 	}
 	return out, nil

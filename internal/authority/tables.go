@@ -93,6 +93,9 @@ func (a *Authority) Requests(ctx context.Context, s Session, f TableFilter, p Ta
 			return err
 		}
 		out.Items, err = b.requestRows(ids)
+		if f.Status != "" { // past its deadline it is of another status already
+			out.Items = slices.DeleteFunc(out.Items, func(r RequestRow) bool { return r.Status != f.Status })
+		}
 		return err
 	})
 	return out, fault(err)

@@ -84,6 +84,7 @@ func (b *inboxOf) requestRows(ids []string) ([]RequestRow, error) {
 		case err != nil:
 			return nil, err
 		default:
+			c.asOf(b.tx.Now())
 			for _, d := range c.state.Decisions {
 				v.Deciders = append(v.Deciders, countersign.Principal{ID: d.Person, Name: d.Name})
 			}

@@ -179,6 +179,7 @@ func (a *Authority) RequestPage(ctx context.Context, s Session, id string) (*Req
 		if f, v, err = a.find(tx, Caller{Session: &s}, id); err != nil {
 			return err
 		}
+		f.asOf(tx.Now())
 		r := &pageReader{a: a, tx: tx, c: f, v: v, s: s, published: head.tree.N, names: map[string]string{}}
 		out, err = r.read()
 		return err
