@@ -1,0 +1,53 @@
+package authority
+
+import (
+	"context"
+	"slices"
+
+	"github.com/countersign/countersign"
+	"github.com/countersign/countersign/internal/store"
+)
+
+// maxAbout bounds the entries that are looked at for one subject.
+const maxAbout = 1000
+
+// LogAbout reads the published entries about a subject that have one of the types, in
+// order, with those openings that were not erased: what was submitted about a request,
+// which keys a person enrolled. Of a subject with more than a thousand entries it
+// reads the first thousand.
+func (a *Authority) LogAbout(ctx context.Context, c Caller, subject string, types ...countersign.EntryType) ([]LoggedEntry, error) {
+	if err := a.MayAudit(ctx, c); err != nil {
+		return nil, err
+	}
+	head, err := a.book.last()
+	if err != nil {
+		return nil, fault(err)
+	}
+	var out []LoggedEntry
+	err = a.db.Read(ctx, func(tx *store.Tx) error {
+		out = nil
+		rows, err := tx.EntriesBySubject(subject, -1, maxAbout)
+		if err != nil {
+			return err
+		}
+		for _, r := range rows {
+			if r.Index >= head.tree.N { // only what is published
+				break
+			}
+			leaf, err := countersign.ParseLeaf(r.Leaf)
+			if err != nil {
+				return err
+			}
+			if !slices.Contains(types, leaf.Type) {
+				continue
+			}
+			openings, err := tx.Openings(r.ID)
+			if err != nil {
+				return err
+			}
+			out = append(out, LoggedEntry{Index: r.Index, ID: r.ID, Leaf: string(r.Leaf), Openings: openings})
+		}
+		return nil
+	})
+	return out, fault(err)
+}
