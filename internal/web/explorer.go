@@ -14,11 +14,26 @@ import (
 
 func explorerRoutes() []route {
 	return []route{
-		{pattern: "GET /audit", who: signedIn, serve: showAudit},
-		{pattern: "GET /audit/proof.json", who: signedIn, serve: proveLog},
-		{pattern: "GET /audit/{index}", who: signedIn, serve: showEntry},
-		{pattern: "GET /audit/{index}/proof.json", who: signedIn, serve: proveEntry},
-		{pattern: "GET /audit/{index}/receipt", who: signedIn, serve: entryReceipt},
+		{pattern: "GET /audit", who: signedIn, serve: audited(showAudit)},
+		{pattern: "GET /audit/proof.json", who: signedIn, serve: audited(proveLog)},
+		{pattern: "GET /audit/{index}", who: signedIn, serve: audited(showEntry)},
+		{pattern: "GET /audit/{index}/proof.json", who: signedIn, serve: audited(proveEntry)},
+		{pattern: "GET /audit/{index}/receipt", who: signedIn, serve: audited(entryReceipt)},
+	}
+}
+
+// audited keeps a page for those who may read the log. For everybody else it is not
+// there.
+func audited(serve func(*visit) error) func(*visit) error {
+	return func(v *visit) error {
+		err := v.org.MayAudit(v.ctx(), v.caller())
+		if hasCode(err, countersign.CodeForbidden) {
+			return nothingHere(v)
+		}
+		if err != nil {
+			return err
+		}
+		return serve(v)
 	}
 }
 

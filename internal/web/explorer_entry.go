@@ -48,18 +48,17 @@ type checkView struct {
 
 // loggedEntry reads the entry that the address names.
 func (v *visit) loggedEntry() (*authority.LoggedEntry, error) {
-	nothing := countersign.NewProblem(countersign.CodeNotFound, "%s", v.t("error.nothing_here"))
 	s := v.path("index")
 	n, err := strconv.ParseInt(s, 10, 64)
 	if err != nil || n < 0 || strconv.FormatInt(n, 10) != s {
-		return nil, nothing
+		return nil, nothingHere(v)
 	}
 	page, err := v.org.LogEntries(v.ctx(), v.caller(), n, 1)
 	if err != nil {
 		return nil, err
 	}
 	if len(page.Items) == 0 || page.Items[0].Index != n {
-		return nil, nothing
+		return nil, nothingHere(v)
 	}
 	return &page.Items[0], nil
 }

@@ -33,7 +33,7 @@ func explorerSpecimens(s *Site) []specimen {
 		w.Filtered = true
 	}
 	entry := func(checks ...[3]string) func(*auditView) {
-		return func(w *auditView) { w.Entry = sampleEntry(s, checks) }
+		return func(w *auditView) { w.Entry, w.Rows[0].Current = sampleEntry(s, checks), true }
 	}
 	who := []any{"name", "Ruth Adler", "act", "approved", "key", "log.example.com/org_1+1f0a88c2", "size", "48 230"}
 	good := [3]string{"included", "ok", s.texts.T("audit.check.included", who...)}
@@ -71,7 +71,7 @@ func sampleLog(s *Site) *auditView {
 	what := func(t countersign.EntryType) string { return s.texts.T("audit.type." + string(t)) }
 	for i, r := range []auditRow{{What: s.texts.T("audit.act.approve"), About: "Ruth Adler · Nordholz Logistik GmbH · VBC-9"}, {What: s.texts.T("audit.act.approve"), About: "Maria Lind · Nordholz Logistik GmbH · VBC-9"},
 		{What: s.texts.T("audit.outcome.step_up"), About: "erp · Nordholz Logistik GmbH · VBC-9"}, {What: what(countersign.EntryPolicyPublished), About: "Ingrid Brandt"}, {What: what(countersign.EntryRequestReleased), About: "erp · Lipovka Fólie s.r.o. · INV-2026-118"}} {
-		r.Number, r.Path, r.Current = f.Count(int64(48212-i)), fmt.Sprintf("/audit/%d", 48212-i), i == 0
+		r.Number, r.Path = f.Count(int64(48212-i)), fmt.Sprintf("/audit/%d", 48212-i)
 		r.At = f.Moment(s.texts, now.Add(-time.Duration(i*i*40+3)*time.Minute), now)
 		w.Rows = append(w.Rows, r)
 	}

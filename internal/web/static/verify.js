@@ -159,6 +159,7 @@
   const at = (name) => $(`[data-check="${name}"]`);
 
   const run = async (data, last) => {
+    delete page.dataset.done;
     const held = keep(heldName) || '';
     let cp, leaf;
     const names = async () => {
@@ -204,9 +205,9 @@
     if (!data) { for (const c of all('[data-check]')) if (c.dataset.state !== 'none') show(c, 'wait', say('no_data')); return; }
     const field = $('#held-key');
     field.value = keep(heldName) || '';
-    field.addEventListener('change', () => { keep(heldName, field.value.trim()); run(data, last); });
+    let turn = run(data, last);
+    field.addEventListener('change', () => { keep(heldName, field.value.trim()); turn = turn.then(() => run(data, last)); });
     field.closest('[hidden]')?.removeAttribute('hidden');
-    await run(data, last);
   };
   start();
 })();
