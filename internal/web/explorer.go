@@ -165,12 +165,12 @@ func showAudit(v *visit) error {
 }
 
 // auditPage reads the list, and what stands beside it where no entry does.
-func (v *visit) auditPage(f auditFilter, at *authority.LoggedEntry) (*auditView, error) {
+func (v *visit) auditPage(f auditFilter, at *authority.EntryView) (*auditView, error) {
 	filter, err := f.read(v.format.zone())
 	if err != nil {
 		return nil, err
 	}
-	table, err := v.entries(filter, authority.TablePage{After: f.After, Limit: entriesOfPage})
+	table, err := v.org.Entries(v.ctx(), *v.session, filter, authority.TablePage{After: f.After, Limit: entriesOfPage})
 	if err != nil {
 		return nil, err
 	}
@@ -223,7 +223,9 @@ func quoted(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) +
 func (v *visit) auditRow(e authority.EntryRow) auditRow {
 	r := auditRow{Number: v.format.Count(e.Index), What: v.entryWhat(e.Type, e.Facts), At: v.format.Moment(v.site.texts, e.At, v.now())}
 	about := []string{v.actorName(e.Actor)}
-	if q := e.Request; q != nil {
+	if q := e.Request; q != nil && q.Tampered {
+		about = append(about, v.t("audit.tampered"))
+	} else if q != nil {
 		about = append(about, cmp.Or(q.Payee, q.Subject), q.Object)
 	} else if e.Subject != e.Actor.ID {
 		about = append(about, e.Facts["group"])

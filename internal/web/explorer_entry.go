@@ -1,15 +1,12 @@
 package web
 
 import (
-	"cmp"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/authority"
@@ -29,7 +26,9 @@ type entryView struct {
 	Receipt                    string // address of its receipt; "" for none
 	Command                    string // the command line that verifies it
 	Document                   *CardView
-	DocumentGone               bool // the document was erased
+	DocumentGone               bool   // the document was erased
+	Tampered                   bool   // what the database has of the request was changed
+	ObjectPath                 string // address of all entries about the same document
 }
 
 // openingView is one commitment, and what opens it.
@@ -46,29 +45,18 @@ type checkView struct {
 	State                      string // "", "ok", "no", "none"
 }
 
-// loggedEntry reads the entry that the address names.
-func (v *visit) loggedEntry() (*authority.LoggedEntry, error) {
+// entryHere reads the entry that the address names.
+func (v *visit) entryHere() (*authority.EntryView, error) {
 	s := v.path("index")
 	n, err := strconv.ParseInt(s, 10, 64)
 	if err != nil || n < 0 || strconv.FormatInt(n, 10) != s {
 		return nil, nothingHere(v)
 	}
-	page, err := v.org.LogEntries(v.ctx(), v.caller(), n, 1)
-	if err != nil {
-		return nil, err
-	}
-	if len(page.Items) == 0 || page.Items[0].Index != n {
-		return nil, nothingHere(v)
-	}
-	return &page.Items[0], nil
+	return v.org.Entry(v.ctx(), *v.session, n)
 }
 
 func showEntry(v *visit) error {
-	e, err := v.loggedEntry()
-	if err != nil {
-		return err
-	}
-	leaf, err := countersign.ParseLeaf([]byte(e.Leaf))
+	e, err := v.entryHere()
 	if err != nil {
 		return err
 	}
@@ -76,41 +64,41 @@ func showEntry(v *visit) error {
 	if err != nil {
 		return err
 	}
-	if w.Entry, err = v.entry(e, leaf, w.Log.Keys); err != nil {
+	if w.Entry, err = v.entry(e); err != nil {
 		return err
 	}
 	w.Proof = fmt.Sprintf("/audit/%d/proof.json", e.Index)
 	return v.render(view{name: "audit", title: v.t("audit.entry", "n", w.Entry.Number), area: "audit", data: w})
 }
 
-func (v *visit) entry(e *authority.LoggedEntry, leaf countersign.Leaf, keys []string) (*entryView, error) {
-	w := &entryView{Number: v.format.Count(e.Index), What: v.entryWhat(leaf.Type, leaf.Facts), Leaf: e.Leaf, Checks: v.site.unchecked(), Facts: factsOf(leaf), Openings: v.openings(leaf, e.Openings)}
-	if at, err := time.Parse(countersign.TimeFormat, leaf.Time); err == nil {
-		w.At = v.format.Moment(v.site.texts, at, v.now())
-	}
-	w.Who = v.actorName(countersign.Principal{ID: leaf.Actor, Name: v.nameOf(leaf.Actor)})
-	if strings.HasPrefix(leaf.Actor, countersign.PrefixPerson+"_") {
-		w.WhoPath = auditFilter{Person: leaf.Actor}.address("/audit", "")
-	}
-	if err := v.drawPath(w, e.Index); err != nil {
+func (v *visit) entry(e *authority.EntryView) (*entryView, error) {
+	leaf, err := countersign.ParseLeaf(e.Leaf)
+	if err != nil {
 		return nil, err
 	}
-	if !strings.HasPrefix(leaf.Subject, countersign.PrefixRequest+"_") {
-		w.Command = "countersign audit verify log/ --key " + quoted(lastOf(keys))
-		return w, nil
+	w := &entryView{Number: v.format.Count(e.Index), What: v.entryWhat(leaf.Type, leaf.Facts), Who: v.actorName(e.Actor), At: v.format.Moment(v.site.texts, e.At, v.now()),
+		Leaf: string(e.Leaf), Checks: v.site.unchecked(), Facts: factsOf(leaf), Openings: v.openings(leaf, e.Openings)}
+	if countersign.IsID(countersign.PrefixPerson, leaf.Actor) {
+		w.WhoPath = auditFilter{Person: leaf.Actor}.address("/audit", "")
 	}
-	return w, v.aboutRequest(w, leaf.Subject, keys)
+	w.Command = "countersign audit verify log/ --key " + quoted(lastOf(e.Verifiers))
+	if err := w.draw(v.site.texts, v.format, e.Proof); err != nil || e.Request == nil {
+		return w, err
+	}
+	q := e.Request
+	w.Request, w.Tampered = "/r/"+q.ID, q.Tampered
+	if q.Object != "" {
+		w.ObjectPath = auditFilter{Kind: q.Kind, Object: q.Object}.address("/audit", "")
+	}
+	if e.Receipt {
+		w.Receipt = fmt.Sprintf("/audit/%d/receipt", e.Index)
+		w.Command = "countersign audit verify " + q.ID + ".receipt.json --key " + quoted(lastOf(e.Verifiers))
+	}
+	return w, v.asSubmitted(w, q.ID)
 }
 
-// aboutRequest adds what belongs to an entry about a request: the document as it was
-// submitted, and the receipt.
-func (v *visit) aboutRequest(w *entryView, request string, keys []string) error {
-	w.Request = "/r/" + request
-	w.Command = "countersign audit verify log/ --key " + quoted(lastOf(keys))
-	if _, err := v.org.Receipt(v.ctx(), v.caller(), request); err == nil { // nothing decided, or erased: there is none
-		w.Receipt = strings.TrimSuffix(v.r.URL.Path, "/") + "/receipt"
-		w.Command = "countersign audit verify " + request + ".receipt.json --key " + quoted(lastOf(keys))
-	}
+// asSubmitted adds the document of a request as the log holds it.
+func (v *visit) asSubmitted(w *entryView, request string) error {
 	submitted, err := v.org.LogAbout(v.ctx(), v.caller(), request, countersign.EntryRequestSubmitted)
 	if err != nil || len(submitted) == 0 {
 		return err
@@ -126,26 +114,6 @@ func (v *visit) aboutRequest(w *entryView, request string, keys []string) error 
 	}
 	w.Document = &card
 	return nil
-}
-
-// nameOf is a person's name, where there is one on record.
-func (v *visit) nameOf(id string) string {
-	if !strings.HasPrefix(id, countersign.PrefixPerson+"_") {
-		return ""
-	}
-	p, err := v.org.Person(v.ctx(), *v.session, id)
-	if err != nil {
-		return ""
-	}
-	return p.Name
-}
-
-func (v *visit) drawPath(w *entryView, index int64) error {
-	text, err := v.org.LogProof(v.ctx(), v.caller(), index)
-	if err != nil {
-		return err
-	}
-	return w.draw(v.site.texts, v.format, text)
 }
 
 // draw reads a proof and draws its path.
@@ -203,23 +171,20 @@ func (s *Site) unchecked() []checkView {
 
 // entryReceipt hands out the receipt of the request that an entry is about, as a file.
 func entryReceipt(v *visit) error {
-	e, err := v.loggedEntry()
+	e, err := v.entryHere()
 	if err != nil {
 		return err
 	}
-	var leaf struct {
-		Subject string `json:"subject"`
+	if e.Request == nil {
+		return nothingHere(v)
 	}
-	if err := json.Unmarshal([]byte(e.Leaf), &leaf); err != nil {
-		return err
-	}
-	receipt, err := v.org.Receipt(v.ctx(), v.caller(), leaf.Subject)
+	receipt, err := v.org.Receipt(v.ctx(), v.caller(), e.Request.ID)
 	if err != nil {
 		return err
 	}
 	h := v.w.Header()
 	h.Set("Content-Type", "application/json")
-	h.Set("Content-Disposition", `attachment; filename="`+cmp.Or(leaf.Subject, "receipt")+`.receipt.json"`)
+	h.Set("Content-Disposition", `attachment; filename="`+e.Request.ID+`.receipt.json"`)
 	v.status = http.StatusOK
 	v.w.Write(receipt) // whoever hung up does not read it
 	return nil

@@ -45,11 +45,11 @@ func proveLog(v *visit) error { return v.answerProofs(nil) }
 
 // proveEntry answers with what proves one entry.
 func proveEntry(v *visit) error {
-	e, err := v.loggedEntry()
+	e, err := v.entryHere()
 	if err != nil {
 		return err
 	}
-	return v.answerProofs(e)
+	return v.answerProofs(&authority.LoggedEntry{Index: e.Index, ID: e.ID, Leaf: string(e.Leaf), Openings: e.Openings})
 }
 
 // answerProofs collects until everything stands under the same checkpoint: the log may
