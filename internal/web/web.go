@@ -48,6 +48,7 @@ type Site struct {
 	assets   *assets
 	attempts *attempts
 	stopped  chan struct{} // closed when no page may stay open any longer
+	live     liveCount
 }
 
 // New makes the pages.
