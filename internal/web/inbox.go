@@ -141,8 +141,9 @@ func listSum(page *authority.InboxPage) string {
 // inboxRow is one request as a line of the list.
 type inboxRow struct {
 	ID      string
-	Title   string // kind and number
+	Title   string // what kind of document
 	Payee   string
+	Number  string // the document's own
 	Amount  string
 	About   string // the document's subject
 	By      string // who asked
@@ -170,9 +171,9 @@ func (v *visit) inboxRows(page *authority.InboxPage) []inboxRow {
 }
 
 func inboxRowOf(tx *Texts, f Format, i authority.InboxItem, tab string, now time.Time) inboxRow {
-	r := inboxRow{ID: i.ID, Title: kindWords(tx, i.Kind) + " " + visible(i.Object), Payee: visible(i.Payee), About: visible(i.Subject), By: visible(i.Requester), Source: i.Source, Soon: i.Expiring}
+	r := inboxRow{ID: i.ID, Title: kindWords(tx, i.Kind), Payee: visible(i.Payee), Number: visible(i.Object), About: visible(i.Subject), By: visible(i.Requester), Source: i.Source, Soon: i.Expiring}
 	if countersign.InternalKind(i.Kind) { // its number is ours, and says nothing
-		r.Title, r.Source = kindWords(tx, i.Kind), ""
+		r.Number, r.Source = "", ""
 	}
 	if i.Amount != nil {
 		r.Amount = f.Money(*i.Amount)
