@@ -159,9 +159,6 @@ type inboxRow struct {
 	Current bool   // is the one in the preview
 }
 
-// chip is a word or two about a row, in a colour that says the same.
-type chip struct{ Class, Text string }
-
 func (v *visit) inboxRows(page *authority.InboxPage) []inboxRow {
 	rows := make([]inboxRow, len(page.Items))
 	for i, item := range page.Items {
@@ -171,7 +168,7 @@ func (v *visit) inboxRows(page *authority.InboxPage) []inboxRow {
 }
 
 func inboxRowOf(tx *Texts, f Format, i authority.InboxItem, tab string, now time.Time) inboxRow {
-	r := inboxRow{ID: i.ID, Title: kindWords(tx, i.Kind), Payee: visible(i.Payee), Number: visible(i.Object), About: visible(i.Subject), By: visible(i.Requester), Source: i.Source, Soon: i.Expiring}
+	r := inboxRow{ID: i.ID, Title: kindWords(tx, i.Kind), Payee: tame(i.Payee, kindLine), Number: tame(i.Object, kindLine), About: tame(i.Subject, kindLine), By: tame(i.Requester, kindLine), Source: i.Source, Soon: i.Expiring}
 	if countersign.InternalKind(i.Kind) { // its number is ours, and says nothing
 		r.Number, r.Source = "", ""
 	}
@@ -179,7 +176,7 @@ func inboxRowOf(tx *Texts, f Format, i authority.InboxItem, tab string, now time
 		r.Amount = f.Money(*i.Amount)
 	}
 	if i.ActingFor != nil {
-		r.For = visible(i.ActingFor.Name)
+		r.For = tame(i.ActingFor.Name, kindLine)
 	}
 	word, at := rowTime(i, tab, now)
 	if !at.IsZero() {
@@ -214,40 +211,40 @@ func rowChips(tx *Texts, i authority.InboxItem, tab string) []chip {
 	var out []chip
 	if tab == authority.TabDecided {
 		if i.Act != "" {
-			out = append(out, chip{"quiet", tx.T("inbox.you." + string(i.Act))})
+			out = append(out, chip{Tone: "quiet", Text: tx.T("inbox.you." + string(i.Act))})
 		}
 		return append(out, statusChip(tx, i.Status))
 	}
 	if len(i.Reasons) > 0 {
 		r := i.Reasons[0]
-		text := strings.NewReplacer("-", " ", "_", " ").Replace(visible(r.Rule))
+		text := strings.NewReplacer("-", " ", "_", " ").Replace(tame(r.Rule, kindLine))
 		if r.State == countersign.Unknown {
 			text = tx.T("inbox.cannot_say", "rule", text)
 		}
-		out = append(out, chip{"warn", text})
+		out = append(out, chip{Tone: "warn", Text: text})
 	}
 	switch p := i.Progress; {
 	case i.Status == countersign.StatusUnsatisfiable:
 		out = append(out, statusChip(tx, i.Status))
 	case i.Needs != "":
-		out = append(out, chip{"no", tx.T("inbox.needs." + i.Needs)})
+		out = append(out, chip{Tone: "no", Text: tx.T("inbox.needs." + i.Needs)})
 	case p.Have > 0:
-		out = append(out, chip{"ok", tx.T("inbox.progress", "have", p.Have, "need", p.Need)})
+		out = append(out, chip{Tone: "ok", Text: tx.T("inbox.progress", "have", p.Have, "need", p.Need)})
 	case p.Need > 1:
-		out = append(out, chip{"", tx.N("inbox.people", p.Need)})
+		out = append(out, chip{Tone: "", Text: tx.N("inbox.people", p.Need)})
 	}
 	return out
 }
 
 func statusChip(tx *Texts, s countersign.Status) chip {
-	class := "quiet"
+	tone := "quiet"
 	switch s {
 	case countersign.StatusApproved, countersign.StatusReleased:
-		class = "ok"
+		tone = "ok"
 	case countersign.StatusDenied, countersign.StatusRevoked, countersign.StatusUnsatisfiable:
-		class = "no"
+		tone = "no"
 	}
-	return chip{class, tx.T("inbox.status." + string(s))}
+	return chip{Tone: tone, Text: tx.T("inbox.status." + string(s))}
 }
 
 // kindWords are the words for a kind of document: the card's, or the kind itself where
@@ -256,19 +253,5 @@ func kindWords(tx *Texts, kind string) string {
 	if key := "card.kind." + kind; tx.has(key) {
 		return tx.T(key)
 	}
-	return visible(kind)
-}
-
-// visible is a text for a list, with what cannot be seen written out: a name must not
-// turn round what stands beside it. The card shows each character for what it is.
-func visible(s string) string {
-	var b strings.Builder
-	for _, p := range plainParts(s, kindLine) {
-		if p.Escape {
-			b.WriteString("[" + p.Text + "]")
-		} else {
-			b.WriteString(p.Text)
-		}
-	}
-	return b.String()
+	return tame(kind, kindLine)
 }

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"strings"
 	"time"
 
 	"github.com/countersign/countersign"
@@ -32,26 +33,28 @@ func inboxSpecimens(s *Site) []specimen {
 	}
 	waiting := rows(authority.TabYou, inboxSamples(now)...)
 	waiting[0].Current = true
-	shown := inboxSpecimenPreview(s, f)
+	shown := samplePreview(s, sampleRequest())
 	gone := rows(authority.TabYou, inboxSamples(now)...)
 	gone[1].Gone, gone[1].Can = tx.T("inbox.by.approve", "name", "Ruth Brandt"), ""
 	gone[2].New = true
 	long := rows(authority.TabYou, inboxLongSamples(now)...)
 	problem := errorOf(countersign.NewProblem(countersign.CodeNotFound, "%s", tx.T("error.nothing_here")), tx.T)
-	blocked := *shown
-	blocked.Approve, blocked.Reject, blocked.WhyNot = false, false, []string{"Marta Lindqvist asked for this"}
-	whole := *shown
-	whole.Card, whole.Long, whole.Acting = nil, tx.T("inbox.long", "size", f.Bytes(tx, 48_300)), tx.T("inbox.acting", "name", "Ingrid Berg")
-	erased := *shown
-	erased.Card, erased.Erased, erased.Approve, erased.Reject, erased.Reasons = nil, true, false, false, nil
-	erased.Status = statusChip(tx, countersign.StatusReleased)
+	mine := samplePreview(s, sampleRequest(func(r *authority.RequestView) {
+		r.You.Acts, r.You.WhyNot = nil, []authority.WhyNot{{Code: "requester", Sentence: "Marta Lindqvist asked for this"}}
+	}))
+	whole := samplePreview(s, sampleRequest(func(r *authority.RequestView) {
+		sampleDocument(r, countersign.Document{Kind: countersign.KindPaymentBatch, ID: "RUN-48", Revision: "1", Requester: &countersign.Party{Type: "person", ID: "tola.okafor", Name: "Tola Okafor"}, Subject: strings.Repeat("a long run of payments ", 400)})
+	}))
+	erased := samplePreview(s, sampleRequest(func(r *authority.RequestView) {
+		r.Canonical, r.You.Acts, r.Missing, r.Approval.Status = nil, nil, nil, countersign.StatusReleased
+	}))
 	others, decided := inboxOtherSamples(now), inboxDecidedSamples(now)
 	return []specimen{
 		page("waiting", inboxView{Rows: waiting, Preview: shown, Next: "/?tab=you&after=1"}),
 		page("decided-elsewhere", inboxView{Rows: gone, Preview: shown}),
-		page("long", inboxView{Rows: long, Preview: &whole}),
-		page("others", inboxView{Tab: authority.TabOthers, Rows: rows(authority.TabOthers, others...), Preview: &blocked}),
-		page("decided", inboxView{Tab: authority.TabDecided, Rows: rows(authority.TabDecided, decided...), Preview: &erased, First: "/?tab=decided"}),
+		page("long", inboxView{Rows: long, Preview: whole}),
+		page("others", inboxView{Tab: authority.TabOthers, Rows: rows(authority.TabOthers, others...), Preview: mine}),
+		page("decided", inboxView{Tab: authority.TabDecided, Rows: rows(authority.TabDecided, decided...), Preview: erased, First: "/?tab=decided"}),
 		page("empty", inboxView{Recent: rows(authority.TabDecided, decided[:3]...)}),
 		page("empty-new", inboxView{}),
 		page("empty-others", inboxView{Tab: authority.TabOthers}),
@@ -63,6 +66,15 @@ func inboxSpecimens(s *Site) []specimen {
 }
 
 func eur(v string) *countersign.Amount { return &countersign.Amount{Value: v, Currency: "EUR"} }
+
+// samplePreview is a specimen's preview; one that cannot be made stops the tests.
+func samplePreview(s *Site, r *authority.RequestView) *previewView {
+	p, err := previewOf(sampleReader(s, r, false))
+	if err != nil {
+		panic(err)
+	}
+	return p
+}
 
 func inboxSamples(now time.Time) []authority.InboxItem {
 	rule := func(name string) []countersign.Reason {
@@ -111,19 +123,4 @@ func inboxDecidedSamples(now time.Time) []authority.InboxItem {
 		i[n].Ended = now.Add(-time.Hour)
 	}
 	return i
-}
-
-func inboxSpecimenPreview(s *Site, f Format) *previewView {
-	account := func(iban string) string { return `{"scheme":"iban","value":"` + iban + `"}` }
-	doc := `{"changes":[{"field":"account","from":"DE89370400440532013000","to":"DE12500105170648489890"}],"id":"CHG-2026-90104","kind":"vendor_bank_change","payee":{"account":` + account("DE12500105170648489890") +
-		`,"country":"DE","id":"100482","name":"Nordholz Logistik GmbH"},"requester":{"id":"tola","name":"Tola Okafor","type":"person"},"revision":"1","subject":"New bank details, as asked for by mail this morning"}`
-	p, err := previewOf(s.texts, f, &authority.RequestView{Canonical: []byte(doc), Approval: &countersign.Approval{ID: "req_1", Status: countersign.StatusPending, PolicyVersion: 14,
-		Reasons: []countersign.Reason{{Rule: "vendor-bank-change", State: countersign.True, Sentence: "the bank details of Nordholz Logistik GmbH shall change"},
-			{Rule: "new-account", State: countersign.Unknown, Sentence: "whether this account was ever paid cannot be said: no history"}},
-		Missing: []string{"2 more of finance, each with a passkey"}},
-		You: authority.YourPart{Acts: []string{authority.CanApprove, authority.CanDeny}}})
-	if err != nil {
-		panic(err) // a fixture
-	}
-	return p
 }

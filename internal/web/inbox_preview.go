@@ -1,35 +1,10 @@
 package web
 
-import (
-	"slices"
-
-	"github.com/countersign/countersign"
-	"github.com/countersign/countersign/internal/authority"
-)
-
-// previewView is one request beside the list: what it is, why it needs somebody, and
-// what the visitor can do about it.
+// previewView is one request beside the list: the parts of its own page that say what
+// it is, why it needs somebody, and what the visitor can do about it.
 type previewView struct {
-	ID       string
-	Title    string
-	Card     *CardView // nil where the document is too long for a preview, or erased
-	Long     string    // says so, and how much there is
-	Erased   bool
-	Status   chip // where it stands; Text is "" while it waits
-	Reasons  []previewReason
-	Rules    string // "policy version 14"
-	Missing  []string
-	Approve  bool
-	Reject   bool
-	WhyNot   []string
-	Acting   string // in whose place the visitor would decide
-	Progress string
-}
-
-// previewReason is one reason with the rule that it stands in.
-type previewReason struct {
-	Sentence, Rule string
-	Unknown        bool
+	requestView
+	Long string // instead of a long document: how much there is
 }
 
 // previewBytes is the longest document that is shown whole beside the list. A longer
@@ -49,57 +24,21 @@ func showPreview(v *visit) error {
 }
 
 func (v *visit) preview(id string) (*previewView, error) {
-	page, err := v.org.RequestPage(v.ctx(), *v.session, id)
+	r, err := v.org.RequestPage(v.ctx(), *v.session, id)
 	if err != nil {
 		return nil, err
 	}
-	return previewOf(v.site.texts, v.format, page)
+	return previewOf(v.requestReader(r))
 }
 
-func previewOf(tx *Texts, f Format, page *authority.RequestView) (*previewView, error) {
-	a := page.Approval
-	p := &previewView{ID: a.ID, Missing: a.Missing, Rules: tx.T("inbox.policy", "n", a.PolicyVersion)}
-	if a.Status != countersign.StatusPending {
-		p.Status = statusChip(tx, a.Status)
+func previewOf(q *requestReader) (*previewView, error) {
+	id := q.r.Approval.ID
+	p := &previewView{requestView: requestView{ID: id, Path: "/r/" + id, Heading: q.heading(), Notes: q.notes(), Reasons: q.reasons(), Approvals: q.approvals(), Actions: q.actions()}}
+	if n := len(q.r.Canonical); n > previewBytes {
+		p.Long = q.tx.T("inbox.long", "size", q.f.Bytes(q.tx, int64(n)))
+		return p, nil
 	}
-	switch {
-	case len(page.Canonical) == 0:
-		p.Erased = true
-	case len(page.Canonical) > previewBytes:
-		p.Long = tx.T("inbox.long", "size", f.Bytes(tx, int64(len(page.Canonical))))
-	default:
-		var earlier []byte
-		if page.Earlier != nil {
-			earlier = page.Earlier.Canonical
-		}
-		card, err := Card(page.Canonical, earlier, f, tx)
-		if err != nil {
-			return nil, err
-		}
-		p.Card = &card
-	}
-	for _, r := range a.Reasons {
-		if r.Silenced == "" && !r.Recorded {
-			p.Reasons = append(p.Reasons, previewReason{Sentence: visible(r.Sentence), Rule: visible(r.Rule), Unknown: r.State == countersign.Unknown})
-		}
-	}
-	p.may(tx, page.You)
-	return p, nil
-}
-
-// may says what the visitor can do, for themself or in another's place.
-func (p *previewView) may(tx *Texts, you authority.YourPart) {
-	p.Approve, p.Reject = slices.Contains(you.Acts, authority.CanApprove), slices.Contains(you.Acts, authority.CanDeny)
-	for _, from := range you.ActingFor {
-		approve, deny := slices.Contains(from.Acts, authority.CanApprove), slices.Contains(from.Acts, authority.CanDeny)
-		if (approve && !p.Approve) || (deny && !p.Reject) {
-			p.Acting = tx.T("inbox.acting", "name", visible(from.Person.Name))
-		}
-		p.Approve, p.Reject = p.Approve || approve, p.Reject || deny
-	}
-	if !p.Approve {
-		for _, w := range you.WhyNot {
-			p.WhyNot = append(p.WhyNot, visible(w.Sentence))
-		}
-	}
+	var err error
+	p.Card, err = q.card()
+	return p, err
 }

@@ -64,7 +64,7 @@ type stream struct {
 	err error // the browser is gone
 }
 
-// showLive follows the inbox, or one request (?r=). Whoever may not is told so in the
+// showLive follows the inbox. Whoever may not is told so in the
 // stream itself, once, since a browser would ask for ever.
 func showLive(v *visit) error {
 	s := &stream{v: v, out: http.NewResponseController(v.w)}
@@ -86,9 +86,6 @@ func showLive(v *visit) error {
 	defer v.site.live.leave(person)
 	ctx, cancel := context.WithTimeout(v.ctx(), liveLasts)
 	defer cancel()
-	if id := v.query("r"); id != "" {
-		return s.followRequest(ctx, id)
-	}
 	return s.followInbox(ctx)
 }
 
@@ -194,24 +191,6 @@ func (s *stream) watch(ctx context.Context, changes <-chan authority.Change, see
 		}
 	}
 	return false, nil
-}
-
-// followRequest tells a page of one request that it has changed, once: what is being
-// read is not exchanged under the reader.
-func (s *stream) followRequest(ctx context.Context, id string) error {
-	if _, err := s.v.org.Get(ctx, s.v.caller(), id); err != nil {
-		return s.over("inbox.over.session")
-	}
-	s.write([]byte(":\n\n"))
-	told := false
-	return s.follow(ctx, func(changes []authority.Change) error {
-		about := slices.ContainsFunc(changes, func(c authority.Change) bool { return c.Request == id || c.Resync })
-		if told || !about {
-			return nil
-		}
-		told = true
-		return s.part("live-request", nil)
-	})
 }
 
 // liveView is one event of the inbox.
@@ -341,7 +320,7 @@ func (l *liveList) became(ctx context.Context, id string, full bool) string {
 		}
 		if verdict := map[countersign.Status]countersign.Act{countersign.StatusApproved: countersign.ActApprove, countersign.StatusReleased: countersign.ActApprove,
 			countersign.StatusDenied: countersign.ActDeny, countersign.StatusRevoked: countersign.ActRevoke}[a.Status]; verdict == d.Act {
-			return v.t("inbox.by."+string(d.Act), "name", visible(d.Person.Name))
+			return v.t("inbox.by."+string(d.Act), "name", named(d.Person.Name))
 		}
 	}
 	if a.Status != countersign.StatusPending {

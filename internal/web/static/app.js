@@ -103,13 +103,13 @@
   if (on) { on.checked = kept() !== 'off'; on.addEventListener('change', () => kept(on.checked ? 'on' : 'off')); }
   $('#keys-show')?.addEventListener('click', () => keys.showModal());
   let before = '';
-  const act = (key, to) => {
+  const act = (key, name, to) => {
     const row = current();
-    if (!row) $(`a[data-press="${key}"]`)?.click();
+    if (!row) $(`a[data-act="${name}"]`)?.click();
     else if (row.dataset.can?.includes(key)) location = row.getAttribute('href') + to;
   };
   const press = {
-    j: () => move(1), k: () => move(-1), a: () => act('a', '/approve'), d: () => act('d', '/reject'),
+    j: () => move(1), k: () => move(-1), a: () => act('a', 'approve', '/approve'), d: () => act('d', 'deny', '/reject'),
     '/': () => filter?.focus(), '?': () => keys?.showModal(), gi: () => { location = '/'; }, gh: () => { location = '/?tab=decided'; },
   };
   document.addEventListener('keydown', (e) => {
