@@ -14,8 +14,10 @@ type actionsView struct {
 	Approve *button
 	Reject  *button
 	Revoke  *button
+	Lead    string   // what an approval would bring about
 	Why     []string // why approving is not open, most telling first
 	Enrol   bool     // enrolling something would help
+	Bar     bool     // there is more to say than what became of the request
 }
 
 // actions never offers what would be refused: where the visitor may not decide, it says
@@ -41,8 +43,24 @@ func (q *requestReader) actions() actionsView {
 	}
 	if w.Approve == nil {
 		w.Why, w.Enrol = q.whyNot()
+	} else {
+		w.Lead = q.lead()
 	}
+	st := q.r.Approval.Status
+	w.Bar = w.Approve != nil || w.Reject != nil || w.Revoke != nil || st == countersign.StatusPending || st == countersign.StatusUnsatisfiable
 	return w
+}
+
+// lead says what one more approval would bring about.
+func (q *requestReader) lead() string {
+	have, need := q.progress()
+	switch hold := q.r.Approval.Requirement.Hold; {
+	case need-have > 1:
+		return q.tx.N("request.more", need-have-1, "n", q.f.Count(int64(need-have-1)))
+	case hold > 0:
+		return q.tx.T("request.last_held", "time", q.f.Duration(q.tx, time.Duration(hold)*time.Second))
+	}
+	return q.tx.T("request.last")
 }
 
 // insteadOf is the first person in whose place the visitor could do the act now.

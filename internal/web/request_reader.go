@@ -155,12 +155,27 @@ func (q *requestReader) differences(diff []countersign.Difference) []differenceL
 	var out []differenceLine
 	for _, d := range diff {
 		l := differenceLine{Field: q.fieldName(d.Pointer), This: sentence(d.Stored), Other: sentence(d.Sent)}
+		if strings.HasSuffix(d.Pointer, "/account/value") {
+			l.This, l.Other = inFours(d.Stored), inFours(d.Sent)
+		}
 		if l.Field == "" {
 			l.Name = sentence(d.Pointer)
 		}
 		out = append(out, l)
 	}
 	return out
+}
+
+// inFours writes an account's number as the card does.
+func inFours(s string) string {
+	var b strings.Builder
+	for _, p := range plainParts(s, kindAccount) {
+		if p.Gap {
+			b.WriteByte(' ')
+		}
+		b.WriteString(p.Text)
+	}
+	return b.String()
 }
 
 // fieldName is a field in words; "" where the catalogue has none.

@@ -43,7 +43,7 @@ func (q *requestReader) stateNote() note {
 		return note{Icon: "undo", Title: q.tx.T("request.note.cancelled", "name", q.whoDid(countersign.EntryRequestCancelled)), When: q.moment(a.EndedAt),
 			Lines: []string{q.tx.T("request.note.cancelled_text")}}
 	case countersign.StatusSuperseded:
-		return note{Tone: "warn", Icon: "paper", Title: q.tx.T("request.note.superseded"), When: q.moment(a.EndedAt), Lines: []string{q.tx.T("request.note.superseded_text")},
+		return note{Tone: "warn", Icon: "scroll", Title: q.tx.T("request.note.superseded"), When: q.moment(a.EndedAt), Lines: []string{q.tx.T("request.note.superseded_text")},
 			Links: []button{{Href: "/r/" + q.r.Links.SupersededBy, Text: q.tx.T("request.note.to_newer")}}}
 	case countersign.StatusUnsatisfiable:
 		return note{Tone: "warn", Icon: "users", Title: q.tx.T("request.note.unsatisfiable"), Lines: []string{q.tx.T("request.note.unsatisfiable_text")}}
@@ -116,7 +116,7 @@ func (q *requestReader) lineage() []note {
 	if e == nil || q.r.Approval.Status == countersign.StatusSuperseded {
 		return nil
 	}
-	n := note{Icon: "paper", Title: q.tx.T("request.note.earlier."+e.Why, "revision", named(e.Revision)), Lines: []string{q.tx.T("request.note.earlier_text")},
+	n := note{Icon: "scroll", Title: q.tx.T("request.note.earlier."+e.Why, "revision", named(e.Revision)), Lines: []string{q.tx.T("request.note.earlier_text")},
 		Links: []button{{Href: "/r/" + e.Request, Text: q.tx.T("request.note.to_earlier")}}}
 	if !q.whole {
 		n.Links = nil

@@ -184,6 +184,11 @@ func (q *requestReader) missing(m authority.MissingClause, number int) stepLine 
 		l.Name = q.tx.N("request.missing.group", m.Lacks, "n", q.f.Count(int64(m.Lacks)), "groups", groupNames(m.Clause.From, q.tx.T("request.or")))
 	}
 	var what []string
+	for _, p := range m.Who {
+		if p.ID == q.me && len(m.Clause.From) > 0 {
+			l.Name, what = q.tx.T("request.you"), []string{l.Name}
+		}
+	}
 	var others []countersign.Principal
 	for _, p := range m.Who {
 		if p.ID == q.me {
@@ -200,7 +205,6 @@ func (q *requestReader) missing(m authority.MissingClause, number int) stepLine 
 		case l.You && len(others) > 0:
 			what = append(what, q.tx.T("request.missing.you_or", "names", names(others)))
 		case l.You:
-			what = append(what, q.tx.T("request.missing.you"))
 		case len(others) > 0:
 			what = append(what, q.tx.T("request.missing.who", "names", names(others)))
 		case m.Eligible > 0:
