@@ -117,17 +117,8 @@ func (q *requestReader) payee() string {
 // digest in the form is the one of the document that the visitor saw.
 func reject(v *visit) error {
 	id := v.path("id")
-	reason, missing := v.rejectReason()
-	if missing != nil {
-		return v.rejectPage(http.StatusUnprocessableEntity, missing)
-	}
 	unexpected := v.form("unexpected") != ""
-	c, err := v.org.Challenge(v.ctx(), *v.session, id, countersign.ChallengeBody{Digest: countersign.Digest(v.form("digest")), Act: countersign.ActDeny,
-		Reason: reason, ActingFor: v.form("acting_for")})
-	if err == nil {
-		_, err = v.org.Decide(v.ctx(), *v.session, id, countersign.DecisionBody{Challenge: c.ID, Unexpected: unexpected})
-	}
-	if err != nil {
+	if err := v.deny(id, unexpected); err != nil {
 		return v.rejectRefused(id, err)
 	}
 	if unexpected && v.who.Kind == "normal" {
@@ -136,17 +127,28 @@ func reject(v *visit) error {
 	return v.redirect("/r/" + id)
 }
 
-// rejectReason puts the choice and the text into the one reason that is signed.
-func (v *visit) rejectReason() (string, *errorView) {
-	why, text := v.form("why"), strings.TrimSpace(strings.ReplaceAll(v.form("text"), "\r\n", "\n"))
-	problem := func(key string) *errorView {
-		return &errorView{Status: http.StatusUnprocessableEntity, Title: v.t("error.invalid"), Detail: v.t(key)}
+func (v *visit) deny(id string, unexpected bool) error {
+	reason, err := v.rejectReason()
+	if err != nil {
+		return err
 	}
+	c, err := v.org.Challenge(v.ctx(), *v.session, id, countersign.ChallengeBody{Digest: countersign.Digest(v.form("digest")), Act: countersign.ActDeny,
+		Reason: reason, ActingFor: v.form("acting_for")})
+	if err != nil {
+		return err
+	}
+	_, err = v.org.Decide(v.ctx(), *v.session, id, countersign.DecisionBody{Challenge: c.ID, Unexpected: unexpected})
+	return err
+}
+
+// rejectReason puts the choice and the text into the one reason that is signed.
+func (v *visit) rejectReason() (string, error) {
+	why, text := v.form("why"), strings.TrimSpace(strings.ReplaceAll(v.form("text"), "\r\n", "\n"))
 	switch {
 	case !slices.Contains(reasonsToReject, why):
-		return "", problem("reject.choose")
+		return "", countersign.NewProblem(countersign.CodeInvalid, "%s", v.t("reject.choose"))
 	case why == "other" && text == "":
-		return "", problem("reject.say")
+		return "", countersign.NewProblem(countersign.CodeInvalid, "%s", v.t("reject.say"))
 	case why == "other":
 		return text, nil
 	}

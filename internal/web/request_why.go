@@ -17,7 +17,7 @@ type reasonsView struct {
 	Items    []reasonLine
 	Silent   string // where no rule counted
 	Measured []findingLine
-	Quiet    []findingLine // what was looked at and found nothing
+	Quiet    []findingLine // what was looked at and is not so, or could not be told
 	QuietSum string
 }
 
@@ -75,13 +75,16 @@ func (q *requestReader) findings(w *reasonsView) {
 			l.Name = q.tx.T(key)
 		}
 		if l.Unknown && len(f.Missing) > 0 {
-			l.Value = q.tx.T("request.why.missing", "fields", named(strings.Join(f.Missing, ", ")))
+			l.Value = q.tx.T("request.why.cannot_say", "fields", named(strings.Join(f.Missing, ", ")))
 		}
-		if f.State == countersign.False {
-			w.Quiet = append(w.Quiet, l)
+		if l.Value == "" {
+			l.Value, l.Against = l.Against, ""
+		}
+		if f.State == countersign.True {
+			w.Measured = append(w.Measured, l)
 			continue
 		}
-		w.Measured = append(w.Measured, l)
+		w.Quiet = append(w.Quiet, l)
 	}
 	w.QuietSum = q.tx.N("request.why.quiet", len(w.Quiet), "n", q.f.Count(int64(len(w.Quiet))))
 }
