@@ -265,7 +265,7 @@ func (v *visit) enrolled(e *authority.Enrolled) error {
 		return v.redirect("/factors?added=" + state)
 	}
 	v.forget()
-	v.passing(enrolledCookie, state+"."+e.ID+"."+strings.NewReplacer(":", "", "-", "").Replace(e.CountsFrom), time.Hour)
+	v.passing(enrolledCookie, state+"|"+e.ID+"|"+e.CountsFrom, time.Hour)
 	return v.redirect("/enrol/done")
 }
 
@@ -285,7 +285,7 @@ func showEnrolled(v *visit) error {
 }
 
 func (v *visit) doneView(kept string) doneView {
-	parts := strings.Split(kept, ".")
+	parts := strings.Split(kept, "|")
 	if len(parts) != 3 || !slices.Contains([]string{"counts", "cools", "waits"}, parts[0]) || !countersign.IsID(countersign.PrefixAuthenticator, parts[1]) {
 		return doneView{}
 	}
@@ -293,7 +293,7 @@ func (v *visit) doneView(kept string) doneView {
 	if w.State == "waits" {
 		w.Compare = compareCode(parts[1])
 	}
-	if t, err := time.Parse("20060102T150405Z", parts[2]); err == nil {
+	if t, err := time.Parse(time.RFC3339, parts[2]); err == nil {
 		w.From = v.format.Moment(v.site.texts, t, v.now())
 	}
 	return w

@@ -147,6 +147,28 @@ func TestRuling14SecondPersonConfirms(t *testing.T) {
 	}
 }
 
+// TestCoolOffIsSaid: from when something counts stands on the page that follows.
+func TestCoolOffIsSaid(t *testing.T) {
+	s := testkit.StartSQLite(t, testkit.Options{Settings: func(st *authority.Settings) { day := 86400; st.CoolOff = &day }})
+	s.Register()
+	_, token := invite(s, "elif")
+	c, key := callerOf(t, s, ""), softkey.New()
+	c.post("/enrol", "token", token)
+	if a := c.enrolKey(key, "name", "laptop"); a.Status != 303 {
+		t.Fatalf("%d %s", a.Status, a.text())
+	}
+	if a := c.get("/enrol/done"); !strings.Contains(a.text(), "It counts for decisions from tomorrow") {
+		t.Errorf("%d %s", a.Status, a.text())
+	}
+	c.signIn(key)
+	if a := c.get("/factors"); !strings.Contains(a.text(), "Counts for decisions tomorrow") || !strings.Contains(a.text(), "does not count for decisions yet") {
+		t.Errorf("%s", a.text())
+	}
+	if a := c.get("/factors/add"); !strings.Contains(a.text(), "You have nothing to prove yourself with for this") {
+		t.Errorf("%s", a.text())
+	}
+}
+
 // TestEnrolAppByHand sets up an app with a password, without a script; a wrong code
 // gives a fresh secret.
 func TestEnrolAppByHand(t *testing.T) {

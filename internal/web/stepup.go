@@ -2,7 +2,10 @@ package web
 
 import (
 	"slices"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/approval"
@@ -85,7 +88,29 @@ func (v *visit) actPage(status int, r *authority.RequestView, act countersign.Ac
 	if refusal != nil && !refusal.Again {
 		w.Form = nil
 	}
+	switch {
+	case w.Form != nil:
+	case refusal != nil:
+		w.Heading = v.t("step_up.heading.stopped")
+	case w.Receipt != "":
+		w.Heading = v.t("step_up.heading.decided")
+	default:
+		w.Heading = v.t("step_up.heading.not_open")
+	}
 	return v.render(view{name: "step-up", title: w.Heading, plain: true, status: status, data: w})
+}
+
+// asSentence begins a reason with a capital and ends it with a full stop.
+func asSentence(s string) string {
+	first, size := utf8.DecodeRuneInString(s)
+	if size == 0 {
+		return ""
+	}
+	s = string(unicode.ToUpper(first)) + s[size:]
+	if strings.HasSuffix(s, ".") || strings.HasSuffix(s, "?") {
+		return s
+	}
+	return s + "."
 }
 
 func (v *visit) stepUpView(r *authority.RequestView, act countersign.Act) (stepUpView, error) {
@@ -140,7 +165,7 @@ func (v *visit) approveForm(w *stepUpView, r *authority.RequestView) {
 	glass := !self && len(instead) == 0 && you.BreakGlass && r.Approval.Status == countersign.StatusPending
 	if !self && len(instead) == 0 && !glass {
 		for _, why := range you.WhyNot {
-			w.WhyNot = append(w.WhyNot, why.Sentence)
+			w.WhyNot = append(w.WhyNot, asSentence(why.Sentence))
 			w.Enrol = w.Enrol || why.Code == approval.ObstacleFactor
 		}
 		if len(w.WhyNot) == 0 {

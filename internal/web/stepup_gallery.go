@@ -35,14 +35,16 @@ func stepUpSpecimens(s *Site) []specimen {
 		page("break-glass", approve(func(w *stepUpView) { w.Form.Glass = true })),
 		page("handed-over", approve(func(w *stepUpView) { w.Back = "" })),
 		page("forbidden", approve(func(w *stepUpView) {
-			w.Form, w.Enrol = nil, true
-			w.WhyNot = []string{"you asked for it", "this needs a passkey, and you have none"}
+			w.Form, w.Enrol, w.Heading = nil, true, t("step_up.heading.not_open")
+			w.WhyNot = []string{"Marta Lindqvist asked for it.", "This needs a passkey, and Marta Lindqvist has none."}
 		})),
 		page("decided", approve(func(w *stepUpView) {
-			w.Form, w.Receipt, w.WhyNot = nil, "/r/req_1/receipt", []string{"Marta Lindqvist has already decided"}
+			w.Form, w.Receipt, w.Heading, w.WhyNot = nil, "/r/req_1/receipt", t("step_up.heading.decided"), []string{"Marta Lindqvist has already decided."}
 		})),
 		page("long", approve(func(w *stepUpView) { w.Card = specimenCard(s, specimenLong()) })),
-		page("erased", approve(func(w *stepUpView) { w.Form, w.Card, w.WhyNot = nil, nil, []string{t("step_up.not_open")} })),
+		page("erased", approve(func(w *stepUpView) {
+			w.Form, w.Card, w.Heading, w.WhyNot = nil, nil, t("step_up.heading.not_open"), []string{t("step_up.not_open")}
+		})),
 	}
 	all[5].visitor = "handed"
 	all = append(all, page("revoke", stepUpView{Act: countersign.ActRevoke, Action: "/gallery", Back: "/r/req_1", Heading: t("step_up.heading.revoke"), Card: specimenCard(s, specimenDocument()),
@@ -55,19 +57,19 @@ func stepUpRefusals(page func(string, stepUpView) specimen, approve func(func(*s
 	refused := func(state string, f refusalView) specimen {
 		return page(state, approve(func(w *stepUpView) {
 			if w.Refusal = &f; !f.Again {
-				w.Form = nil
+				w.Form, w.Heading = nil, t("step_up.heading.stopped")
 			}
 		}))
 	}
 	return []specimen{
 		refused("replaced", refusalView{Title: t("step_up.replaced"), Detail: t("step_up.replaced_detail"), Link: "/r/req_2", LinkText: t("step_up.to_newer"),
 			Differences: []countersign.Difference{{Pointer: "/amount/value", Stored: "48200.00", Sent: "84200.00"}, {Pointer: "/payee/account/value", Stored: "CZ6508000000192000145399", Sent: "CZ6508000000192000145388"}}}),
-		refused("first", refusalView{Title: t("error.wrong_state"), Detail: "the request is not waiting for a decision", First: []string{t("step_up.first.approve", "name", "Ruth Adler", "when", "3 min ago")},
+		refused("first", refusalView{Title: t("error.wrong_state"), Detail: "The request is not waiting for a decision.", First: []string{t("step_up.first.approve", "name", "Ruth Adler", "when", "3 min ago")},
 			Link: "/r/req_1/approve", LinkText: t("step_up.look_again")}),
-		refused("wrong-code", refusalView{Title: t("error.unauthenticated"), Detail: "the code is wrong", Hint: "wait for the next one", Again: true}),
-		refused("locked", refusalView{Title: t("error.locked"), Detail: "this authenticator is locked after five wrong codes", Hint: "use your passkey, or wait 15 minutes", Again: true}),
-		refused("expired", refusalView{Title: t("error.gone"), Detail: "this challenge was used already, or has expired", Hint: "look at the request again and start anew", Again: true}),
-		refused("unanswered", refusalView{Title: t("error.invalid"), Detail: t("error.fields"), Errors: []string{"the question callback is not answered: Have you called the supplier?"}, Again: true}),
+		refused("wrong-code", refusalView{Title: t("error.unauthenticated"), Detail: "The code is wrong.", Hint: "Wait for the next one.", Again: true}),
+		refused("locked", refusalView{Title: t("error.locked"), Detail: "This authenticator is locked after five wrong codes.", Hint: "Use your passkey, or wait 15 minutes.", Again: true}),
+		refused("expired", refusalView{Title: t("error.gone"), Detail: "This challenge was used already, or has expired.", Hint: "Look at the request again and start anew.", Again: true}),
+		refused("unanswered", refusalView{Title: t("error.invalid"), Detail: t("error.fields"), Errors: []string{"The question callback is not answered: Have you called the supplier?"}, Again: true}),
 	}
 }
 
