@@ -32,6 +32,7 @@ type factorsView struct {
 	HasCodes bool
 	Waiting  int // enrolments of others that wait for an administrator
 	Empty    bool
+	Demo     bool // where nothing cools off, and the page says so (ruling 14)
 }
 
 // factorView is one of them.
@@ -56,6 +57,7 @@ func showFactors(v *visit) error {
 		return err
 	}
 	w := v.factorsView(have.Items)
+	w.Demo = v.site.cfg.Demo != nil
 	switch added := v.query("added"); added {
 	case "counts", "cools", "waits":
 		w.Added = added
@@ -88,7 +90,7 @@ func (v *visit) factorsView(items []authority.AuthenticatorView) factorsView {
 }
 
 func (v *visit) factorView(a authority.AuthenticatorView, all []authority.AuthenticatorView) factorView {
-	f := factorView{ID: a.ID, Type: a.Type, Icon: factorIcons[a.Type], Name: a.Name, Does: v.t("factors.does." + a.Type), How: enrolledHow(v.t, a.EnrolledBy), Last: lastStrong(a, all), Lost: a.Type != "password"}
+	f := factorView{ID: a.ID, Type: a.Type, Icon: factorIcons[a.Type], Name: named(a.Name), Does: v.t("factors.does." + a.Type), How: enrolledHow(v.t, a.EnrolledBy), Last: lastStrong(a, all), Lost: a.Type != "password"}
 	if t, err := time.Parse(time.RFC3339, a.EnrolledAt); err == nil {
 		f.Added = v.format.Moment(v.site.texts, t, v.now())
 	}

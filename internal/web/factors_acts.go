@@ -33,7 +33,7 @@ func showLost(v *visit) error {
 	if !f.Lost {
 		return v.redirect("/factors")
 	}
-	w := factorActView{Factor: f, Action: "/factors/" + a.ID + "/lost", Heading: v.t("factors.lost.heading", "name", a.Name)}
+	w := factorActView{Factor: f, Action: "/factors/" + a.ID + "/lost", Heading: v.t("factors.lost.heading", "name", named(a.Name))}
 	return v.render(view{name: "factors-lost", title: w.Heading, plain: true, data: w})
 }
 
@@ -59,7 +59,7 @@ func (v *visit) removePage(status int, problem *errorView) error {
 		return err
 	}
 	f.OpenCode = v.form("with") == "code"
-	w := factorActView{Factor: v.factorView(a, all), Action: "/factors/" + a.ID + "/remove", Heading: v.t("factors.remove.heading", "name", a.Name), StepUp: f, Problem: problem}
+	w := factorActView{Factor: v.factorView(a, all), Action: "/factors/" + a.ID + "/remove", Heading: v.t("factors.remove.heading", "name", named(a.Name)), StepUp: f, Problem: problem}
 	return v.render(view{name: "factors-remove", title: w.Heading, plain: true, status: status, data: w})
 }
 
@@ -152,7 +152,7 @@ func showUnconfirmed(v *visit) error {
 }
 
 func (v *visit) unconfirmedItem(a authority.AuthenticatorView) unconfirmedItem {
-	i := unconfirmedItem{ID: a.ID, Name: a.PersonName, Factor: a.Name, Type: v.t("factors.type." + a.Type), How: enrolledHow(v.t, a.EnrolledBy),
+	i := unconfirmedItem{ID: a.ID, Name: named(a.PersonName), Factor: named(a.Name), Type: v.t("factors.type." + a.Type), How: enrolledHow(v.t, a.EnrolledBy),
 		Yours: a.Person == v.session.Person.ID, Inviter: a.InvitedBy == v.session.Person.ID}
 	if t, err := time.Parse(time.RFC3339, a.EnrolledAt); err == nil {
 		i.At = v.format.Moment(v.site.texts, t, v.now())

@@ -25,7 +25,7 @@ func factorSpecimens(s *Site) []specimen {
 	all := []specimen{
 		list("one", factorsView{Factors: []factorView{passkey}}),
 		list("many", factorsView{Factors: []factorView{passkey, app, password, cools, waits, lost}, Codes: 7, HasCodes: true, Waiting: 2, Added: "cools"}),
-		list("added", factorsView{Factors: []factorView{passkey, app}, Codes: 1, HasCodes: true, Added: "counts"}),
+		list("added", factorsView{Factors: []factorView{passkey, app}, Codes: 1, HasCodes: true, Added: "counts", Demo: true}),
 		list("added-waits", factorsView{Factors: []factorView{waits}, Added: "waits", Waiting: 1}),
 		list("empty", factorsView{Empty: true}),
 	}

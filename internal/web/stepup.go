@@ -4,8 +4,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/approval"
@@ -102,12 +100,8 @@ func (v *visit) actPage(status int, r *authority.RequestView, act countersign.Ac
 
 // asSentence begins a reason with a capital and ends it with a full stop.
 func asSentence(s string) string {
-	first, size := utf8.DecodeRuneInString(s)
-	if size == 0 {
-		return ""
-	}
-	s = string(unicode.ToUpper(first)) + s[size:]
-	if strings.HasSuffix(s, ".") || strings.HasSuffix(s, "?") {
+	s = sentence(upperFirst(s))
+	if s == "" || strings.HasSuffix(s, ".") || strings.HasSuffix(s, "?") {
 		return s
 	}
 	return s + "."
@@ -164,13 +158,7 @@ func (v *visit) approveForm(w *stepUpView, r *authority.RequestView) {
 	}
 	glass := !self && len(instead) == 0 && you.BreakGlass && r.Approval.Status == countersign.StatusPending
 	if !self && len(instead) == 0 && !glass {
-		for _, why := range you.WhyNot {
-			w.WhyNot = append(w.WhyNot, asSentence(why.Sentence))
-			w.Enrol = w.Enrol || why.Code == approval.ObstacleFactor
-		}
-		if len(w.WhyNot) == 0 {
-			w.WhyNot = []string{v.t("step_up.not_open")}
-		}
+		w.WhyNot, w.Enrol = v.requestReader(r).whyNot()
 		return
 	}
 	f := v.actForm(r)
@@ -210,7 +198,7 @@ func (v *visit) actForm(r *authority.RequestView) *actForm {
 	}
 	for _, o := range r.You.Factors {
 		if o.Would && o.Type == "passkey" && f.Uses == "" {
-			f.Uses = o.Name
+			f.Uses = named(o.Name)
 		}
 	}
 	return f
@@ -228,7 +216,7 @@ func (v *visit) actingChoices(self bool, instead []authority.ActingFor) []acting
 	}
 	for i, a := range instead {
 		chosen := v.form("acting_for") == a.Person.ID || (!self && i == 0 && v.form("acting_for") == "")
-		all = append(all, actingChoice{ID: a.Person.ID, Name: a.Person.Name, Chosen: chosen})
+		all = append(all, actingChoice{ID: a.Person.ID, Name: named(a.Person.Name), Chosen: chosen})
 	}
 	return all
 }

@@ -124,6 +124,9 @@ func (v *visit) refuseAct(id string, act countersign.Act, err error) error {
 	if err != nil {
 		return err
 	}
+	for i, d := range f.Differences {
+		f.Differences[i].Stored, f.Differences[i].Sent = sentence(d.Stored), sentence(d.Sent)
+	}
 	if decided {
 		f.Link, f.LinkText, f.Again = "/r/"+id+"/receipt", v.t("step_up.to_receipt"), false
 	}
@@ -188,7 +191,7 @@ func (v *visit) whoWasFirst(r *authority.RequestView) []string {
 	var out []string
 	for _, d := range r.Decisions {
 		if d.Void == "" {
-			out = append(out, v.t("step_up.first."+string(d.Act), "name", d.Person.Name, "when", v.format.Moment(v.site.texts, d.At, v.now()).Text))
+			out = append(out, v.t("step_up.first."+string(d.Act), "name", named(d.Person.Name), "when", v.format.Moment(v.site.texts, d.At, v.now()).Text))
 		}
 	}
 	return out

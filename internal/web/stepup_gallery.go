@@ -43,7 +43,7 @@ func stepUpSpecimens(s *Site) []specimen {
 		})),
 		page("long", approve(func(w *stepUpView) { w.Card = specimenCard(s, specimenLong()) })),
 		page("erased", approve(func(w *stepUpView) {
-			w.Form, w.Card, w.Heading, w.WhyNot = nil, nil, t("step_up.heading.not_open"), []string{t("step_up.not_open")}
+			w.Form, w.Card, w.Heading, w.WhyNot = nil, nil, t("step_up.heading.not_open"), []string{t("request.not_open")}
 		})),
 	}
 	all[5].visitor = "handed"
@@ -135,11 +135,11 @@ func receiptSpecimens(s *Site) []specimen {
 	return []specimen{
 		page("approved", func(*receiptView) {}),
 		page("waiting", func(w *receiptView) {
-			w.Status, w.Tone, w.Missing, w.File = t("receipt.status.pending"), "warn", []string{"1 more approval from treasury"}, ""
+			w.Status, w.Tone, w.Missing, w.File = t("receipt.status.pending"), "warn", []string{"1 more approval from treasury."}, ""
 		}),
 		page("held", func(w *receiptView) {
 			until := Format{}.Moment(s.texts, now.Add(24*time.Hour), now)
-			w.Held, w.Watchers, w.Founding = &until, "treasury, controllers", true
+			w.Held, w.Watchers, w.Founding = &until, "treasury or controllers", true
 			w.Decisions = append(w.Decisions, receiptLine{What: t("receipt.other.approve", "name", "Ruth Adler"), How: t("receipt.factor.totp"), At: at, Entry: "ent_01KE3W7B2N", Index: "48 207", Link: "/audit/48207"})
 		}),
 		page("continue", func(w *receiptView) { w.Inbox, w.Back, w.Host = false, "", "erp.example.com" }),

@@ -65,7 +65,7 @@ func showReceipt(v *visit) error {
 
 func (v *visit) receiptView(r *authority.RequestView) receiptView {
 	a := r.Approval
-	w := receiptView{ID: a.ID, Status: v.t("receipt.status." + string(a.Status)), Tone: receiptTone(a.Status), Digest: plainParts(string(a.Digest), kindDigest), Missing: a.Missing, Founding: a.Founding,
+	w := receiptView{ID: a.ID, Status: v.t("receipt.status." + string(a.Status)), Tone: receiptTone(a.Status), Digest: plainParts(string(a.Digest), kindDigest), Missing: asSentences(a.Missing), Founding: a.Founding,
 		Silent: a.Outcome == countersign.OutcomeAllow && len(r.Decisions) == 0 && (a.Status == countersign.StatusApproved || a.Status == countersign.StatusReleased)}
 	if v.who.Kind == "normal" {
 		w.Back, w.Inbox = "/r/"+a.ID, true
@@ -76,7 +76,7 @@ func (v *visit) receiptView(r *authority.RequestView) receiptView {
 	}
 	if a.Status == countersign.StatusApproved && r.Hold != nil && r.Hold.Until.After(v.now()) {
 		until := v.format.Moment(v.site.texts, r.Hold.Until, v.now())
-		w.Held, w.Watchers = &until, strings.Join(r.Hold.Watchers, ", ")
+		w.Held, w.Watchers = &until, groupNames(r.Hold.Watchers, v.t("receipt.or"))
 	}
 	yours := -1
 	for i, d := range r.Decisions {
@@ -98,10 +98,10 @@ func (v *visit) receiptLine(d authority.DecisionLine) receiptLine {
 	if d.Yours {
 		who = "you."
 	}
-	l := receiptLine{What: v.t("receipt."+who+string(d.Act), "name", d.Person.Name), How: v.t("receipt.factor." + d.Factor), Reason: d.Reason,
-		At: exactly(v.format.Moment(v.site.texts, d.At, v.now())), Entry: d.Entry, Yours: d.Yours, Void: d.Void}
+	l := receiptLine{What: v.t("receipt."+who+string(d.Act), "name", named(d.Person.Name)), How: v.t("receipt.factor." + d.Factor), Reason: sentence(d.Reason),
+		At: exactly(v.format.Moment(v.site.texts, d.At, v.now())), Entry: d.Entry, Yours: d.Yours, Void: asSentence(d.Void)}
 	if d.ActingFor != nil {
-		l.What += " " + v.t("receipt.in_place_of", "name", d.ActingFor.Name)
+		l.What += " " + v.t("receipt.in_place_of", "name", named(d.ActingFor.Name))
 	}
 	if d.BreakGlass {
 		l.How += ", " + v.t("receipt.break_glass")
@@ -116,6 +116,14 @@ func (v *visit) receiptLine(d authority.DecisionLine) receiptLine {
 		}
 	}
 	return l
+}
+
+func asSentences(all []string) []string {
+	out := make([]string, len(all))
+	for i, s := range all {
+		out[i] = asSentence(s)
+	}
+	return out
 }
 
 // exactly shows a time whole: a receipt is read later, and elsewhere.
