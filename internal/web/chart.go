@@ -209,7 +209,11 @@ func Bars(label string, head []string, marks []Mark) Chart {
 	for i, m := range marks {
 		y := float64(i * row)
 		d.text(0, y+19, "name", "start", clipped(m.Name, 28))
-		d.rect(names, y+8, math.Max(share(m.Value, most)*(chartWidth-names-80), 1), bar, strings.TrimSpace("bar "+m.Class), m.title())
+		w := share(m.Value, most) * (chartWidth - names - 80)
+		if m.Value > 0 {
+			w = math.Max(w, 1) // one of many is still there
+		}
+		d.rect(names, y+8, w, bar, strings.TrimSpace("bar "+m.Class), m.title())
 		d.text(chartWidth, y+19, "value", "end", m.Text)
 	}
 	return Chart{Label: label, SVG: d.close(), Head: head, Rows: tableOf(marks)}

@@ -50,6 +50,7 @@ type auditView struct {
 	Size     string
 	Back     string // address of the list
 	Grown    checkView
+	Group    string // what stands between groups of three digits
 	Proof    string // where the script reads its data; "" in the gallery
 	Log      logView
 	Entry    *entryView
@@ -195,6 +196,7 @@ func (v *visit) auditPage(f auditFilter, at *authority.EntryView) (*auditView, e
 	if f.After != "" {
 		w.Newest = f.address("/audit", "")
 	}
+	w.Group, _ = v.format.separators()
 	w.Log, err = v.logCard()
 	return w, err
 }

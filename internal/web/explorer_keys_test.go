@@ -186,7 +186,7 @@ func (b *bench) page(index int) string {
 		b.t.Fatal(err)
 	}
 	var p strings.Builder
-	p.WriteString(`<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><script src="/verify.js" defer></script><main data-proof="/proof.json" data-origin="` + benchOrigin + `"><template data-words>`)
+	p.WriteString(`<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><script src="/verify.js" defer></script><main data-proof="/proof.json" data-origin="` + benchOrigin + `" data-group=" "><template data-words>`)
 	for k, v := range words {
 		if name, ok := strings.CutPrefix(k, "audit.check."); ok {
 			fmt.Fprintf(&p, `<p data-word="%s">%s</p>`, name, html.EscapeString(v))

@@ -321,6 +321,7 @@ func lies(at map[string]string) []lie {
 		{whole(root), "included", "no", "Failed at path"},
 		{whole(root), "signed", "no", "Failed at checkpoint signature"},
 		{whole(root), "grown", "no", "Failed at checkpoint signature"},
+		{edit("checkpoint", func(s string) string { return strings.Replace(s, "\n", "\n0", 1) }), "included", "no", "Failed at checkpoint"},
 		{edit("checkpoint", signature), "signed", "no", "Failed at checkpoint signature"},
 		{func(d map[string]any) { d["keys"] = []string{} }, "signed", "no", "Failed at checkpoint key"},
 		{edit("openings/decision/value", evidence("signature")), "signed", "no", "Failed at commitment: the decision"},

@@ -12,6 +12,9 @@
   const stop = (state, name, vars) => { throw Object.assign(new Error(name), { state, text: say(name, vars) }); };
   const must = (ok, name, vars) => { if (!ok) stop('no', name, vars); };
 
+  const count = (n) => n.toLocaleString('en').replaceAll(',', page.dataset.group);
+  const day = (ms) => new Date(ms).toISOString().slice(0, 16).replace('T', ' ') + ' UTC';
+
   // Bytes
   const utf8 = (s) => new TextEncoder().encode(s);
   const b64 = (s) => { const raw = atob(s); must(btoa(raw) === s, 'form'); return Uint8Array.from(raw, (c) => c.charCodeAt(0)); };
@@ -26,7 +29,7 @@
   const parse = (text, name) => { const v = JSON.parse(text); must(canonical(v) === text, name); return v; };
 
   // The tree (RFC 6962 §2.1): from a leaf to the root, and from an earlier root to a later.
-  const half = Math.floor, up = (n) => half(n / 2), odd = (n) => n % 2 === 1;
+  const up = (n) => Math.floor(n / 2), odd = (n) => n % 2 === 1;
   const climb = async (index, size, path, leaf, seen = () => {}) => {
     let at = index, last = size - 1, h = await sha([0], utf8(leaf));
     must(index >= 0 && index < size, 'path_index');
@@ -65,9 +68,7 @@
     return { text, body: body + '\n', origin, size: +size, root: b64(root), sigs: sigs.trimEnd().split('\n').map((l) => l.split(' ')) };
   };
   const verifies = async (algorithm, form, key, sig, bytes) => {
-    try {
-      return await crypto.subtle.verify(algorithm, await crypto.subtle.importKey(form, key, algorithm, false, ['verify']), sig, bytes);
-    } catch (e) { return e.name === 'NotSupportedError' ? stop('none', 'unsupported') : false; }
+    try { return await crypto.subtle.verify(algorithm, await crypto.subtle.importKey(form, key, algorithm, false, ['verify']), sig, bytes); } catch (e) { return e.name === 'NotSupportedError' ? stop('none', 'unsupported') : false; }
   };
   const signer = async (cp, keys) => {
     for (const k of keys) {
@@ -76,7 +77,7 @@
       const line = cp.sigs.find(([dash, n, s]) => dash === '—' && n === name && hex(b64(s).slice(0, 4)) === hash);
       if (!line) continue;
       must(await verifies({ name: 'Ed25519' }, 'raw', key.slice(1), b64(line[2]).slice(4), utf8(cp.body)), 'checkpoint_signature');
-      return k;
+      return `${name}+${hash}`;
     }
     return stop('no', 'checkpoint_key');
   };
@@ -144,16 +145,11 @@
 
   // On the page
   const show = (at, state, text) => {
-    if (!at) return;
     at.dataset.state = state;
     $('[data-said]', at).textContent = text;
-    const tag = $('.tag', at);
-    tag.className = 'tag ' + ({ ok: 'ok', no: 'no' }[state] ?? 'quiet');
-    tag.textContent = say('verdict_' + state);
+    Object.assign($('.tag', at), { className: 'tag ' + ({ ok: 'ok', no: 'no' }[state] ?? 'quiet'), textContent: say('verdict_' + state) });
   };
-  const check = async (at, run) => {
-    try { show(at, 'ok', await run()); return true; } catch (e) { show(at, e.state ?? 'no', e.text ?? say('broken')); return false; }
-  };
+  const check = async (at, run) => { try { show(at, 'ok', await run()); } catch (e) { show(at, e.state ?? 'no', e.text ?? say('broken')); } };
   const keep = (name, value) => { try { return value === undefined ? localStorage.getItem(name) : localStorage.setItem(name, value); } catch { return null; } };
   const lastName = 'countersign-checkpoint ' + page.dataset.origin, heldName = 'countersign-key ' + page.dataset.origin;
   const at = (name) => $(`[data-check="${name}"]`);
@@ -161,40 +157,35 @@
   const run = async (data, last) => {
     delete page.dataset.done;
     const held = keep(heldName) || '';
-    let cp, leaf;
-    const names = async () => {
-      cp = note(data.checkpoint);
-      must(cp.origin === page.dataset.origin, 'checkpoint');
-      const by = await signer(cp, held ? [held] : data.keys);
-      return by.slice(0, by.lastIndexOf('+'));
-    };
-    const log = await names().then((key) => ({ key }), (e) => ({ e }));
-    if (held) await check($('[data-held]'), () => { if (log.e) throw log.e; return say('held_signed'); });
+    let leaf;
+    const head = (async () => { const cp = note(data.checkpoint); must(cp.origin === page.dataset.origin, 'checkpoint'); return cp; })();
+    const key = head.then((cp) => signer(cp, held ? [held] : data.keys));
+    key.catch(() => {}); // each statement that needs it says so
+    if (held) await check($('[data-held]'), async () => await key && say('held_signed'));
     else show($('[data-held]'), 'wait', say('held_none'));
     if (data.leaf !== undefined) {
       await check(at('included'), async () => {
-        cp ??= note(data.checkpoint);
         must(data.leaf === $('[data-leaf]').textContent, 'shown');
-        leaf = await included(data, cp, (i, h) => { const t = $(`[data-node="${i}"] text`); if (t) t.textContent = (t.dataset.root ?? '') + hex(h).slice(0, 8) + '…'; });
+        leaf = await included(data, await head, (i, h) => { const t = $(`[data-node="${i}"] text`); if (t) t.textContent = (t.dataset.root ?? '') + hex(h).slice(0, 8) + '…'; });
         $('.merkle')?.classList.add('done');
-        return say('included', { size: cp.size });
+        return say('included', { size: count((await head).size) });
       });
-      for (const o of all('[data-opening]')) {
-        await check(o, async () => {
-          must(leaf && await commitment(o.dataset.opening, { salt: $('[data-salt]', o).textContent, value: $('[data-value]', o).textContent }) === leaf.commitments[o.dataset.opening], 'commitment', { what: o.dataset.opening });
-          return say('opened');
-        });
-      }
-      await check(at('signed'), async () => { if (log.e) throw log.e; must(leaf, 'not_included'); return say('signed_log', { key: log.key }) + ' ' + await signed(data, leaf, cp); });
+      for (const o of all('[data-opening]')) await check(o, async () => {
+        const what = o.dataset.opening, shown = { salt: $('[data-salt]', o).textContent, value: $('[data-value]', o).textContent };
+        must(leaf && await commitment(what, shown) === leaf.commitments[what], 'commitment', { what });
+        return say('opened');
+      });
+      await check(at('signed'), async () => { must(await key && leaf, 'not_included'); return say('signed_log', { key: await key }) + ' ' + await signed(data, leaf, await head); });
     }
     await check(at('grown'), async () => {
-      if (log.e) throw log.e;
-      if (!last) { keep(lastName, JSON.stringify({ checkpoint: data.checkpoint, at: Date.now() })); stop('none', 'grown_first', { size: cp.size }); }
-      const old = note(last.checkpoint), when = new Date(last.at).toLocaleString();
-      must(old.size <= cp.size, 'grown_shrunk', { size: cp.size, old: old.size, when });
-      must(await grew(old, cp, (data.consistency?.path ?? []).map(b64)), 'grown_fork', { old: old.size, when });
-      keep(lastName, JSON.stringify({ checkpoint: data.checkpoint, at: Date.now() }));
-      return say('grown', { when, old: old.size, size: cp.size });
+      const cp = await key && await head;
+      const remember = () => keep(lastName, JSON.stringify({ checkpoint: data.checkpoint, at: Date.now() }));
+      if (!last) { remember(); stop('none', 'grown_first', { size: count(cp.size) }); }
+      const old = note(last.checkpoint), vars = { when: day(last.at), old: count(old.size), size: count(cp.size) };
+      must(old.size <= cp.size, 'grown_shrunk', vars);
+      must(await grew(old, cp, (data.consistency?.path ?? []).map(b64)), 'grown_fork', vars);
+      remember();
+      return say('grown', vars);
     });
     page.dataset.done = '1';
   };
@@ -205,9 +196,9 @@
     if (!data) { for (const c of all('[data-check]')) if (c.dataset.state !== 'none') show(c, 'wait', say('no_data')); return; }
     const field = $('#held-key');
     field.value = keep(heldName) || '';
+    field.closest('[hidden]')?.removeAttribute('hidden');
     let turn = run(data, last);
     field.addEventListener('change', () => { keep(heldName, field.value.trim()); turn = turn.then(() => run(data, last)); });
-    field.closest('[hidden]')?.removeAttribute('hidden');
   };
   start();
 })();
