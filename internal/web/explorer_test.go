@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"regexp"
 	"strconv"
 	"strings"
@@ -333,5 +334,26 @@ func lies(at map[string]string) []lie {
 		{func(d map[string]any) { delete(d, "submission") }, "signed", "no", "Failed at document"},
 		{func(d map[string]any) { d["submission"].(map[string]any)["openings"] = map[string]any{} }, "signed", "none", "was erased"},
 		{func(d map[string]any) { d["consistency"].(map[string]any)["path"] = []string{} }, "grown", "no", "it was changed"},
+	}
+}
+
+// TestEveryTypeOfEntryHasWords: whatever the log may hold is said in words.
+func TestEveryTypeOfEntryHasWords(t *testing.T) {
+	source, err := os.ReadFile("../../entry.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile("texts/en/audit.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	types := regexp.MustCompile(`EntryType += "([a-z_.]+)"`).FindAllSubmatch(source, -1)
+	if len(types) < 30 {
+		t.Fatalf("only %d types of entries", len(types))
+	}
+	for _, m := range types {
+		if !strings.Contains(string(text), `"audit.type.`+string(m[1])+`"`) {
+			t.Errorf("no words for %s", m[1])
+		}
 	}
 }
