@@ -183,7 +183,7 @@ func (v *visit) addPage(status int, problem *errorView) error {
 	if err != nil {
 		return err
 	}
-	f.OpenCode = v.form("with") == "code"
+	f.OpenCode = f.OpenCode || v.form("with") == "code"
 	w := addView{Kinds: addKinds(v.t, f.Passkey, v.form("kind")+v.query("kind")), StepUp: f, Problem: problem}
 	return v.render(view{name: "factors-add", title: v.t("factors.add.heading"), plain: true, status: status, data: w})
 }

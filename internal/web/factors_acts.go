@@ -58,7 +58,7 @@ func (v *visit) removePage(status int, problem *errorView) error {
 	if err != nil {
 		return err
 	}
-	f.OpenCode = v.form("with") == "code"
+	f.OpenCode = f.OpenCode || v.form("with") == "code"
 	w := factorActView{Factor: v.factorView(a, all), Action: "/factors/" + a.ID + "/remove", Heading: v.t("factors.remove.heading", "name", named(a.Name)), StepUp: f, Problem: problem}
 	return v.render(view{name: "factors-remove", title: w.Heading, plain: true, status: status, data: w})
 }
@@ -91,7 +91,7 @@ func (v *visit) codesPage(status int, problem *errorView) error {
 	if err != nil {
 		return err
 	}
-	f.OpenCode = v.form("with") == "code"
+	f.OpenCode = f.OpenCode || v.form("with") == "code"
 	w := factorActView{Action: "/factors/codes", Heading: v.t("factors.codes.heading"), StepUp: f, Problem: problem,
 		Again: slices.ContainsFunc(have.Items, func(a authority.AuthenticatorView) bool { return a.Type == "recovery" })}
 	return v.render(view{name: "codes", title: w.Heading, plain: true, status: status, data: w})
@@ -190,7 +190,7 @@ func (v *visit) confirmPage(status int, problem *errorView) error {
 	if err != nil {
 		return err
 	}
-	f.OpenCode = v.form("with") == "code"
+	f.OpenCode = f.OpenCode || v.form("with") == "code"
 	w := confirmView{Item: item, Action: "/factors/" + item.ID + "/confirm", StepUp: f, Problem: problem}
 	return v.render(view{name: "factors-confirm-one", title: v.t("factors.confirm.heading_of", "name", item.Name), plain: true, status: status, data: w})
 }

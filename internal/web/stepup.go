@@ -92,6 +92,8 @@ func (v *visit) actPage(status int, r *authority.RequestView, act countersign.Ac
 		w.Heading = v.t("step_up.heading.stopped")
 	case w.Receipt != "":
 		w.Heading = v.t("step_up.heading.decided")
+	case r.Approval.Status != countersign.StatusPending:
+		w.Heading = v.t("step_up.heading.over")
 	default:
 		w.Heading = v.t("step_up.heading.not_open")
 	}
@@ -229,6 +231,7 @@ func (v *visit) actFields(r *authority.RequestView, verb string) stepUpFields {
 		f.Passkey = f.Passkey || (o.Would && o.Type == "passkey")
 		f.Code = f.Code || (o.Would && o.Type == "totp")
 	}
+	f.Pretend = f.Passkey && v.demoLogin() != ""
 	most := r.You.MaxAge
 	if most <= 0 {
 		most = approval.DefaultMaxAge

@@ -65,6 +65,10 @@ func (v *visit) signed(id string, act countersign.Act) (body countersign.Decisio
 		return body, true, v.answerBegun(c.ID, c.Passkey)
 	}
 	body = countersign.DecisionBody{Challenge: c.ID}
+	if passkey, ok, err := v.pretended(c.Passkey); ok || err != nil {
+		body.Passkey = passkey
+		return body, false, err
+	}
 	if v.form("with") == "code" {
 		body.Password, body.TOTP = v.form("password"), digits(v.form("totp"))
 	}
