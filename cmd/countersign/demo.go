@@ -140,12 +140,13 @@ func (c *demoRunCmd) welcome(p *process, h *demo.House, took time.Duration) {
 	i := &h.Info
 	p.printf("\n%s is open at %s\n", i.Organisation, i.URL)
 	p.printf("a demo, ready after %.1f s: its software passkeys prove nothing, and new factors count at once\n\n", took.Seconds())
+	p.printf("Open this in a browser. It leads you through the day, as whomever you like:\n\n  %s/demo\n\n", i.URL)
 	for _, v := range i.People {
 		p.printf("  %-10s %-18s %-30s %s\n", v.Login, v.Name, v.Title, strings.Join(v.Groups, ","))
 	}
 	info := c.info()
 	p.printf("\nEverybody's password is %q.\n", i.Password)
-	p.printf("\nTry, in another terminal:\n\n")
+	p.printf("\nOr try it on the command line, in another terminal:\n\n")
 	p.printf("  export COUNTERSIGN_SERVER=%s\n  export COUNTERSIGN_API_KEY=%s\n\n", i.URL, i.Key)
 	p.printf("  # an order of 900 passes at once, the same of 30,000 asks for a person\n")
 	p.printf("  curl -s $COUNTERSIGN_SERVER/v1/requests -H \"Authorization: Bearer $COUNTERSIGN_API_KEY\" \\\n    -H 'Content-Type: application/json' -d '%s'\n\n", h.Example("small-order"))

@@ -184,7 +184,7 @@ func (s *session) asShown(printed string) string {
 	return strings.ReplaceAll(printed, s.dir, "…")
 }
 
-var demoCommand = regexp.MustCompile(`^countersign demo( --play| --data| --info| &|$)`)
+var demoCommand = regexp.MustCompile(`^countersign demo( --play| --still| --data| --info| &|$)`)
 
 // run runs a command and returns what it printed and its exit code.
 func (s *session) run(st step) (printed, code string) {

@@ -81,8 +81,9 @@ func (v *visit) demoStrip() *demoStrip {
 		s.Login = v.demoLogin()
 	}
 	for _, step := range v.demoSteps() {
-		if step.Next {
-			s.Step, s.Here = &step, step.Login == s.Login && s.Login != ""
+		mine := s.Login != "" && step.Login == s.Login && !step.Done
+		if step.Next && s.Step == nil || mine && !s.Here { // a step of the visitor's own comes first
+			s.Step, s.Here = &step, mine
 		}
 	}
 	return s
