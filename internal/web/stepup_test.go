@@ -433,3 +433,32 @@ func TestContinueGoesWhereTheSubmissionSaid(t *testing.T) {
 		t.Errorf("nowhere to go: %d %s", a.Status, a.To)
 	}
 }
+
+// TestRuling20InPlaceOfAnother: whoever may decide in another's place says so on the
+// page, signs it, and both names stand on the receipt.
+func TestRuling20InPlaceOfAnother(t *testing.T) {
+	s := settled(t)
+	marta, priya := s.Person("marta"), s.Person("priya")
+	ends := s.Clock.Now().Add(48 * time.Hour).UTC().Format(time.RFC3339)
+	body := map[string]any{"to": priya.ID, "ends_at": ends, "reason": "a week off", "step_up": marta.StepUp("delegate:" + priya.ID + "::" + ends + "::")}
+	s.Call("POST", "/v1/delegations", marta.Token, body, nil)
+	order := s.Submit(testkit.Order("PO-1", "30000.00"))
+	c, path := callerOf(t, s, priya.Token), "/r/"+order.ID+"/approve"
+	page := c.get(path)
+	if !strings.Contains(page.text(), "Marta Silva, in whose place you may decide") || strings.Contains(page.text(), "Yourself") {
+		t.Fatalf("%d %s", page.Status, page.text())
+	}
+	if a := c.byKey(priya.Key, path, page.hidden()...); a.Status != 403 {
+		t.Errorf("for themself: %d %s", a.Status, a.text())
+	}
+	a := c.byKey(priya.Key, path, append(page.hidden(), "acting_for", marta.ID)...)
+	if a.Status != 303 {
+		t.Fatalf("%d %s", a.Status, a.text())
+	}
+	if r := c.get(a.To); !strings.Contains(r.text(), "You approved in place of Marta Silva") {
+		t.Errorf("%s", r.text())
+	}
+	if d := getRequest(s, order.ID).Decisions[0]; d.ActingFor == nil || d.ActingFor.ID != marta.ID || !strings.Contains(string(d.Evidence.Statement), marta.ID) {
+		t.Errorf("%+v", d)
+	}
+}
