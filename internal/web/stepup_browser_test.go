@@ -20,18 +20,12 @@ func answers(b *testkit.Browser, a *testkit.Authenticator, bogus, unverified boo
 	}
 }
 
-// TestFromTheLinkToTheReceipt is what an approver does, in a real browser with a real
-// passkey: the invitation, the second person, the sign-in, forged answers that are
-// refused, a document that changes behind their back, a double click, the way back.
-func TestFromTheLinkToTheReceipt(t *testing.T) {
-	s := settled(t)
+// enrolInBrowser goes from the invitation's link to the welcome: the passkey, the second
+// person, the sign-in.
+func enrolInBrowser(b *testkit.Browser, s *testkit.Server) {
+	t := b.T.(*testing.T)
 	samuel := s.Person("samuel")
 	_, token := invite(s, "marta")
-	b := testkit.OpenBrowser(t)
-	for _, status := range []string{"401", "403", "404", "409"} {
-		b.Expect("status of " + status)
-	}
-	key := b.AddAuthenticator()
 	b.Open(s.URL + "/enrol#" + token)
 	b.WaitText("You are invited")
 	b.Wait(`location.hash === '' && document.querySelector('input[name=token]').type === 'hidden'`)
@@ -51,6 +45,19 @@ func TestFromTheLinkToTheReceipt(t *testing.T) {
 	b.WaitText("Sign in with a passkey")
 	b.Click("[data-passkey]")
 	b.WaitText("Welcome, Marta Silva")
+}
+
+// TestFromTheLinkToTheReceipt is what an approver does, in a real browser with a real
+// passkey: the invitation, the second person, the sign-in, forged answers that are
+// refused, a document that changes behind their back, a double click, the way back.
+func TestFromTheLinkToTheReceipt(t *testing.T) {
+	s := settled(t)
+	b := testkit.OpenBrowser(t)
+	for _, status := range []string{"401", "403", "404", "409"} {
+		b.Expect("status of " + status)
+	}
+	key := b.AddAuthenticator()
+	enrolInBrowser(b, s)
 
 	order := s.Submit(testkit.Order("PO-1", "30000.00"))
 	approve := func(bogus, unverified bool, want string) {
