@@ -42,7 +42,9 @@ func (a *Authority) HandOverTo(ctx context.Context, s Session, request string) (
 		}
 		return nil
 	})
-	slices.SortFunc(out, func(x, y countersign.Principal) int { return cmp.Or(cmp.Compare(x.Name, y.Name), cmp.Compare(x.ID, y.ID)) })
+	slices.SortFunc(out, func(x, y countersign.Principal) int {
+		return cmp.Or(cmp.Compare(x.Name, y.Name), cmp.Compare(x.ID, y.ID))
+	})
 	return out, fault(err)
 }
 

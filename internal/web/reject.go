@@ -1,6 +1,7 @@
 package web
 
 import (
+	"encoding/json"
 	"net/http"
 	"slices"
 	"strings"
@@ -33,6 +34,9 @@ type rejectView struct {
 	Unexpected bool
 	Alert      string // what "I did not expect this" sets off
 	Text       string
+	// StepUp is what a visitor who was handed over proves themself with; nil where the
+	// sign-in suffices.
+	StepUp *stepUpFields
 }
 
 // reasonsToReject are the short list, as the form sends them.
@@ -61,18 +65,34 @@ func (q *requestReader) rejectView(filled func(string) string) (rejectView, erro
 		return w, err
 	}
 	if !w.May {
-		w.WhyNot, _ = q.whyNot()
+		w.WhyNot = q.whyNotReject()
 	}
 	for _, why := range reasonsToReject {
 		w.Why = append(w.Why, option{Value: why, Text: q.tx.T("reject.why." + why), Chosen: filled("why") == why})
 	}
 	w.For = q.rejectFor(filled("acting_for"))
+	if !q.whole {
+		w.StepUp = q.rejectProof()
+	}
 	about := q.requester()
-	if name := q.payee(); name != "" {
+	if name := q.payee(); name != "" && q.r.Vendor != "" {
 		about = name
 	}
 	w.Alert = q.tx.T("reject.unexpected_does", "about", about)
 	return w, nil
+}
+
+// rejectProof is what somebody proves themself with whom another system has signed in:
+// that sign-in alone is never enough (ruling 13).
+func (q *requestReader) rejectProof() *stepUpFields {
+	f := &stepUpFields{Verb: q.tx.T("reject.go"), Password: true}
+	for _, o := range q.r.You.Factors {
+		if o.CountsFrom.IsZero() {
+			f.Passkey = f.Passkey || o.Type == "passkey"
+			f.Code = f.Code || o.Type == "totp"
+		}
+	}
+	return f
 }
 
 // rejectFor is whose authority a rejection can use. Where it can only be the visitor's
@@ -113,12 +133,15 @@ func (q *requestReader) payee() string {
 	return named(d.Payee.ID)
 }
 
-// reject denies the document that was displayed. A session suffices (ruling 35); the
-// digest in the form is the one of the document that the visitor saw.
+// reject denies the document that was displayed. A session suffices (ruling 35), but for
+// one that another system has vouched for; the digest in the form is the one of the
+// document that the visitor saw.
 func reject(v *visit) error {
 	id := v.path("id")
 	unexpected := v.form("unexpected") != ""
-	if err := v.deny(id, unexpected); err != nil {
+	if begun, err := v.deny(id, unexpected); begun && err == nil {
+		return nil
+	} else if err != nil {
 		return v.rejectRefused(id, err)
 	}
 	if unexpected && v.who.Kind == "normal" {
@@ -127,18 +150,32 @@ func reject(v *visit) error {
 	return v.redirect("/r/" + id)
 }
 
-func (v *visit) deny(id string, unexpected bool) error {
+// deny carries the rejection out, or begins the ceremony with which it is proven.
+func (v *visit) deny(id string, unexpected bool) (begun bool, err error) {
+	body := countersign.DecisionBody{Unexpected: unexpected}
+	if passkey := v.form("passkey"); passkey != "" && !v.begins() {
+		body.Challenge, body.Passkey = v.form("challenge"), json.RawMessage(passkey)
+		_, err = v.org.Decide(v.ctx(), *v.session, id, body)
+		return false, err
+	}
 	reason, err := v.rejectReason()
 	if err != nil {
-		return err
+		return false, err
 	}
 	c, err := v.org.Challenge(v.ctx(), *v.session, id, countersign.ChallengeBody{Digest: countersign.Digest(v.form("digest")), Act: countersign.ActDeny,
 		Reason: reason, ActingFor: v.form("acting_for")})
 	if err != nil {
-		return err
+		return false, err
 	}
-	_, err = v.org.Decide(v.ctx(), *v.session, id, countersign.DecisionBody{Challenge: c.ID, Unexpected: unexpected})
-	return err
+	if v.begins() {
+		if len(c.Passkey) == 0 {
+			return false, countersign.NewProblem(countersign.CodeState, "%s", v.t("reject.no_passkey"))
+		}
+		return true, v.answerBegun(c.ID, c.Passkey)
+	}
+	body.Challenge, body.Password, body.TOTP = c.ID, v.form("password"), digits(v.form("totp"))
+	_, err = v.org.Decide(v.ctx(), *v.session, id, body)
+	return false, err
 }
 
 // rejectReason puts the choice and the text into the one reason that is signed.
@@ -163,7 +200,7 @@ func (v *visit) rejectReason() (string, error) {
 // has rejected it already and sees that.
 func (v *visit) rejectRefused(id string, err error) error {
 	p, e, ok := v.refused(err)
-	if !ok {
+	if !ok || v.begins() {
 		return err
 	}
 	r, err := v.org.RequestPage(v.ctx(), *v.session, id)

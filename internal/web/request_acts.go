@@ -46,8 +46,7 @@ func (q *requestReader) actions() actionsView {
 	} else {
 		w.Lead = q.lead()
 	}
-	st := q.r.Approval.Status
-	w.Bar = w.Approve != nil || w.Reject != nil || w.Revoke != nil || st == countersign.StatusPending || st == countersign.StatusUnsatisfiable
+	w.Bar = w.Approve != nil || w.Reject != nil || w.Revoke != nil || q.waits()
 	return w
 }
 
@@ -77,23 +76,45 @@ func (q *requestReader) mayReject() bool {
 	return may(q.r, authority.CanDeny) || q.insteadOf(authority.CanDeny) != nil
 }
 
-// whyNot says why the visitor may not approve. Of a request that is over, its state has
-// said it already.
+// whyNot says why the visitor may not approve: what stands in the way most, or all that
+// passes. Of a request that is over, its state has said it already.
 func (q *requestReader) whyNot() (why []string, enrol bool) {
-	if q.r.Approval.Status.Final() || q.r.Approval.Status == countersign.StatusApproved {
+	if !q.waits() {
 		return []string{q.tx.T("request.over." + string(q.r.Approval.Status))}, false
 	}
 	for _, w := range q.r.You.WhyNot {
-		if w.Code == approval.ObstacleStatus && len(q.r.You.WhyNot) > 1 && q.r.Approval.Status == countersign.StatusUnsatisfiable {
+		if len(why) > 0 && !w.Passing {
+			continue
+		}
+		if w.Code == approval.ObstacleStatus && len(q.r.You.WhyNot) > 1 {
 			continue // what else stands in the way says more
 		}
 		why = append(why, q.inWords(w))
-		enrol = enrol || (w.Code == approval.ObstacleFactor && q.whole)
+		if enrol = enrol || (w.Code == approval.ObstacleFactor && q.whole); !w.Passing {
+			return why, false
+		}
 	}
 	if len(why) == 0 {
 		why = []string{q.tx.T("request.not_open")}
 	}
 	return why, enrol
+}
+
+// whyNotReject says why the visitor may not even reject: what bars approving alone is
+// not it, since to stop a request must stay easy (ruling 35).
+func (q *requestReader) whyNotReject() []string {
+	if !q.waits() {
+		why, _ := q.whyNot()
+		return why
+	}
+	for _, w := range q.r.You.WhyNot {
+		switch w.Code {
+		case approval.ObstacleLimit, approval.ObstacleDecided, approval.ObstacleFilled, approval.ObstacleCoolOff, approval.ObstacleFactor, authority.WhyFrozen:
+			continue
+		}
+		return []string{q.inWords(w)}
+	}
+	return []string{q.tx.T("request.not_open")}
 }
 
 // inWords writes a reason to the visitor themself. One that has no text of its own

@@ -160,7 +160,11 @@ func reassign(v *visit) error {
 	id := v.path("id")
 	_, err := v.org.Reassign(v.ctx(), *v.session, id, countersign.ReassignBody{To: v.form("to"), Reason: v.form("reason")})
 	if err == nil {
-		return v.redirect("/r/" + id)
+		to := "/r/" + id
+		if _, err := v.org.Get(v.ctx(), v.caller(), id); hasCode(err, countersign.CodeNotFound) {
+			to = "/" // it is another's now, and no longer the visitor's to see
+		}
+		return v.redirect(to)
 	}
 	p, e, ok := v.refused(err)
 	if !ok {

@@ -195,6 +195,8 @@ func aroundSpecimens(s *Site) []specimen {
 	rejected.Unexpected, rejected.Text = true, "This is not our letter."
 	rejected.For = []option{{Text: s.texts.T("reject.for_yourself"), Chosen: true}, {Value: "per_omar", Text: s.texts.T("reject.for_other", "name", "Omar Haddad")}}
 	add("reject", "refused", rejected, rejected.Title)
+	rejected.Problem, rejected.For, rejected.StepUp = nil, nil, &stepUpFields{Verb: s.texts.T("reject.go"), Passkey: true}
+	add("reject", "handed-over", rejected, rejected.Title)
 	barred := sampleReader(s, sampleRequest(mayNot(countersign.StatusPending, authority.WhyNot{Code: approval.ObstacleNominated, Args: map[string]string{"by": "Omar Haddad"}})), false)
 	no, err := barred.rejectView(nothing)
 	if err != nil {

@@ -133,11 +133,19 @@ func (q *requestReader) chips() []chip {
 	case countersign.StatusApproved, countersign.StatusReleased:
 		return append(out, chip{Tone: "ok", Text: q.tx.T("request.status." + string(a.Status))})
 	case countersign.StatusDenied, countersign.StatusRevoked:
+		if len(q.r.Decisions) == 0 {
+			return append(out, chip{Tone: "no", Text: q.tx.T("request.status.refused")})
+		}
 		return append(out, chip{Tone: "no", Text: q.tx.T("request.status." + string(a.Status))})
 	case countersign.StatusUnsatisfiable:
 		return append(out, chip{Tone: "warn", Text: q.tx.T("request.status." + string(a.Status))})
 	}
 	return append(out, chip{Tone: "quiet", Text: q.tx.T("request.status." + string(a.Status))})
+}
+
+// waits reports that the request is not decided yet.
+func (q *requestReader) waits() bool {
+	return q.r.Approval.Status == countersign.StatusPending || q.r.Approval.Status == countersign.StatusUnsatisfiable
 }
 
 // progress counts the approvals that are needed, over all clauses.

@@ -41,7 +41,7 @@ func TestRequestPageSays(t *testing.T) {
 	order := s.Submit(testkit.Order("PO-1", "30000.00"))
 	path := "/r/" + order.ID
 	page := callerOf(t, s, marta.Token).get(path)
-	page.has(t, "Purchase order PO-1", "Nordwind Technik GmbH", "Why this needs you", "is EUR 30,000.00 or more", "large-purchase · policy v1", "1 more of approvers", "too", "submitted it; the policy asks for approval",
+	page.has(t, "Purchase order PO-1", "Nordwind Technik GmbH", "Why this needs you", "is EUR 30,000.00 or more", "large-purchase · policy v1", "1 of approvers", "too", "submitted it; the policy asks for approval",
 		"Review and approve", "Reject…", "Hand over…", "Freeze…", "Your approval is the last that is needed")
 	page.lacks(t, `href="/audit/`, `href="/policy`, "Withdraw…", "/revoke\"")
 	asker := callerOf(t, s, elif.Token).get(path)
@@ -405,4 +405,39 @@ func sessionOf(t *testing.T, s *testkit.Server, p *testkit.Person) authority.Ses
 	session, err := s.Authority.AuthenticateSession(t.Context(), p.Token)
 	s.Must(err)
 	return session
+}
+
+// TestRuling13HandedOverSeesOneRequest: a session that was handed over reads its request
+// and may stop it; there is nothing to leave by, and nothing around it.
+func TestRuling13HandedOverSeesOneRequest(t *testing.T) {
+	s := settled(t)
+	marta := s.Person("marta")
+	other := s.Submit(testkit.Order("PO-2", "31000.00"))
+	var order countersign.Approval
+	s.Call("POST", "/v1/requests", s.Key, testkit.Body(testkit.Order("PO-1", "30000.00"), &countersign.Submission{
+		Vouch: &countersign.Vouch{Person: "marta", Method: "pwd", AuthenticatedAt: s.Clock.Now().UTC().Format(time.RFC3339)}}), &order)
+	_, token, _ := strings.Cut(order.HandOverURL, "#")
+	s.Secret(token)
+	c, path := callerOf(t, s, ""), "/r/"+order.ID
+	c.post("/h", "token", token)
+	page := c.get(path)
+	page.has(t, "Purchase order PO-1", "Review and approve")
+	page.lacks(t, `class="back" href="/"`, "/reassign", "/freeze", "/withdraw", `href="/factors"`)
+	for _, act := range []string{"/freeze", "/withdraw", "/reassign"} {
+		if a := c.get(path + act); a.Status != 403 {
+			t.Errorf("%s: %d", act, a.Status)
+		}
+	}
+	if a := c.get("/r/" + other.ID); a.Status != 404 {
+		t.Errorf("another request: %d", a.Status)
+	}
+	form := c.get(path + "/reject")
+	fields := append(form.hidden(), "why", "not_ordered", "unexpected", "yes")
+	if a := c.post(path+"/reject", fields...); a.Status != 401 {
+		t.Errorf("rejected on the word of another system: %d %s", a.Status, a.text())
+	}
+	if a := c.byKey(marta.Key, path+"/reject", fields...); a.Status != 303 || a.To != path {
+		t.Fatalf("rejected: %d %s %s", a.Status, a.To, a.text())
+	}
+	c.get(path).has(t, "You rejected this", "with a passkey")
 }

@@ -42,8 +42,11 @@ func (q *requestReader) reasons() reasonsView {
 	a := q.r.Approval
 	version := strconv.FormatInt(a.PolicyVersion, 10)
 	w := reasonsView{Title: q.tx.T("request.why.title"), Policy: q.tx.T("request.why.policy", "version", version)}
-	if may(q.r, authority.CanApprove) {
+	switch {
+	case may(q.r, authority.CanApprove):
 		w.Title = q.tx.T("request.why.title_you")
+	case !q.waits():
+		w.Title = q.tx.T("request.why.title_over")
 	}
 	for _, r := range a.Reasons {
 		l := reasonLine{Sentence: sentence(upperFirst(r.Sentence)), Rule: named(r.Rule), Effect: q.tx.T("request.why.effect." + string(r.Effect)), Unknown: r.State == countersign.Unknown}
@@ -129,7 +132,7 @@ func (q *requestReader) approvals() approvalsView {
 		}
 	}
 	switch {
-	case q.r.Approval.Status == countersign.StatusPending || q.r.Approval.Status == countersign.StatusUnsatisfiable:
+	case q.waits():
 		w.Needs = q.needs()
 	case len(w.Steps) > 0:
 	case q.r.Approval.Outcome == countersign.OutcomeAllow:
@@ -183,6 +186,8 @@ func (q *requestReader) missing(m authority.MissingClause, number int) stepLine 
 		l.Name = q.you(*q.r.Nominated)
 	case len(m.Clause.From) == 0:
 		l.Name = q.tx.T("request.missing.nominated")
+	case m.Have == 0:
+		l.Name = q.tx.N("request.missing.first", m.Lacks, "n", q.f.Count(int64(m.Lacks)), "groups", groupNames(m.Clause.From, q.tx.T("request.or")))
 	default:
 		l.Name = q.tx.N("request.missing.group", m.Lacks, "n", q.f.Count(int64(m.Lacks)), "groups", groupNames(m.Clause.From, q.tx.T("request.or")))
 	}
