@@ -270,7 +270,10 @@ func (a *Authority) proposedPolicy(tx *store.Tx, d *countersign.Document) (*poli
 	if err != nil {
 		return nil, err
 	}
-	src := policy.Source{File: "policy", Lists: map[string]string{}, Options: policy.Options{Hardware: len(a.roots) > 0, Kinds: at.settings.Kinds}}
+	if err := fromInForce(tx, d); err != nil {
+		return nil, err
+	}
+	src := policy.Source{File: "policy", Lists: map[string]string{}, Options: a.policyOptions(at)}
 	for _, ch := range d.Changes {
 		if name, ok := strings.CutPrefix(ch.Field, "list:"); ok {
 			src.Lists[name] = ch.To

@@ -1,0 +1,160 @@
+package authority
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/countersign/countersign"
+	"github.com/countersign/countersign/internal/policy"
+	"github.com/countersign/countersign/internal/store"
+	"github.com/countersign/countersign/policies"
+)
+
+// PolicyDraft is a policy that somebody writes, with the tests beside it. Nobody keeps
+// it: it is proposed, or it is gone.
+type PolicyDraft struct {
+	Text  string
+	Lists map[string]string // of the lists that it keeps in files, by the list's name
+	Tests string            // a suite of cases; "" for none
+}
+
+// PolicyTrial is what came of trying a draft.
+type PolicyTrial struct {
+	Live   PolicyView    // what it would replace, with its text
+	Errors policy.Errors // everything that is wrong with it; none when it loads
+	Same   bool          // it is the version in force, word for word
+	// Suite is what came of its tests; nil where there are none, or nothing to run them on.
+	Suite     *policy.SuiteResult
+	Uncovered []string // rules that no case shows both firing and silent
+	TestError error    // why the tests could not be read
+	// Empty are groups that it names and that have no members: what asks them could be
+	// decided by nobody.
+	Empty []string
+}
+
+// StartDraft is the draft to begin with: the version in force, and the tests that ship
+// with it where it is one that ships.
+func (a *Authority) StartDraft(ctx context.Context, s Session) (*PolicyDraft, error) {
+	live, err := a.draftable(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	d := &PolicyDraft{Text: live.Text, Lists: live.Lists}
+	if name := policy.OutlineOf([]byte(live.Text), nil).Name; name != "" && !strings.ContainsAny(name, "/.") {
+		if tests, err := policies.Files.ReadFile(name + "_test.yaml"); err == nil {
+			d.Tests = string(tests)
+		}
+	}
+	return d, nil
+}
+
+// draftable reads the version in force, for whoever may propose another.
+func (a *Authority) draftable(ctx context.Context, s Session) (*PolicyView, error) {
+	if err := a.mayPropose(ctx, s, changeRules[countersign.KindPolicyPublish]); err != nil {
+		return nil, err
+	}
+	return a.Policy(ctx, s, 0)
+}
+
+// TryPolicy loads a draft as it would be loaded here, and runs its tests. It changes
+// nothing.
+func (a *Authority) TryPolicy(ctx context.Context, s Session, d PolicyDraft) (*PolicyTrial, error) {
+	live, err := a.draftable(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	out := &PolicyTrial{Live: *live}
+	var members []store.Membership
+	src := policy.Source{File: "policy", Text: []byte(d.Text), Lists: d.Lists}
+	err = a.db.Read(ctx, func(tx *store.Tx) error {
+		at, err := a.current(tx)
+		if err != nil {
+			return err
+		}
+		src.Options = a.policyOptions(at)
+		members, err = tx.Memberships()
+		return err
+	})
+	if err != nil {
+		return nil, fault(err)
+	}
+	v, err := policy.Load(src)
+	if err != nil {
+		if errors.As(err, &out.Errors) {
+			return out, nil
+		}
+		return nil, fault(err)
+	}
+	out.Same = string(v.Digest()) == live.Digest
+	for _, g := range v.Groups() {
+		if !slices.ContainsFunc(members, func(m store.Membership) bool { return m.Group == g }) {
+			out.Empty = append(out.Empty, g)
+		}
+	}
+	if strings.TrimSpace(d.Tests) != "" {
+		suite, err := policy.ParseSuite("tests", []byte(d.Tests))
+		if err != nil {
+			out.TestError = err
+			return out, nil
+		}
+		r := suite.Run(v)
+		out.Suite, out.Uncovered = &r, v.Uncovered(r)
+	}
+	return out, nil
+}
+
+// policyOptions are the facts of this installation that a policy must fit.
+func (a *Authority) policyOptions(at *settingsAt) policy.Options {
+	return policy.Options{Hardware: len(a.roots) > 0, Kinds: at.settings.Kinds}
+}
+
+// PolicyChanges are the changes of a proposal to publish a draft: the whole of it, from
+// what is in force. Where both together are more than a document holds, what was is
+// left out: the log has it.
+func PolicyChanges(live PolicyView, d PolicyDraft) []countersign.Change {
+	out := []countersign.Change{{Field: "policy", From: live.Text, To: d.Text}}
+	size := len(live.Text) + len(d.Text)
+	names := make([]string, 0, len(d.Lists))
+	for name := range d.Lists {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		out = append(out, countersign.Change{Field: "list:" + name, From: live.Lists[name], To: d.Lists[name]})
+		size += len(live.Lists[name]) + len(d.Lists[name])
+	}
+	if size > countersign.MaxDocumentBytes*3/4 { // JSON writes line ends and quotes in two characters
+		for i := range out {
+			out[i].From = ""
+		}
+	}
+	return out
+}
+
+// fromInForce refuses a proposal that says of the policy in force what it is not: what
+// a person signs as the difference is what happens, or nothing does.
+func fromInForce(tx *store.Tx, d *countersign.Document) error {
+	stored, err := tx.CurrentPolicy()
+	if err != nil {
+		return err
+	}
+	live, err := parseBody(stored.Body)
+	if err != nil {
+		return err
+	}
+	for _, ch := range d.Changes {
+		have := string(live.Text)
+		if name, ok := strings.CutPrefix(ch.Field, "list:"); ok {
+			have = live.Lists[name]
+		} else if ch.Field != "policy" {
+			continue
+		}
+		if ch.From != "" && ch.From != have {
+			return countersign.NewProblem(countersign.CodeConflict, "version %d of the policy was published since, and this was made from another", stored.Version).
+				WithHint("begin again from the version in force, and propose it anew")
+		}
+	}
+	return nil
+}

@@ -1,0 +1,43 @@
+package store
+
+import (
+	"strings"
+	"time"
+
+	"github.com/countersign/countersign"
+)
+
+// RuleCounts counts the requests submitted since a time, and in how many of them each
+// rule counted. Changes to Countersign itself are not among them: no policy weighs them.
+func (tx *Tx) RuleCounts(since time.Time) (requests int, rules map[string]int, err error) {
+	rules = map[string]int{}
+	// Many requests have the same rules: they are counted together.
+	rows := tx.Query(`SELECT rules, COUNT(*) FROM approval WHERE org_id = $1 AND created_us >= $2 AND source <> $3 GROUP BY rules`, since, InternalSource)
+	defer rows.Close()
+	for rows.Next() {
+		var names string
+		var n int
+		if err := rows.Scan(&names, &n); err != nil {
+			return 0, nil, err
+		}
+		requests += n
+		for _, name := range strings.Fields(names) {
+			rules[name] += n
+		}
+	}
+	return requests, rules, rows.Err()
+}
+
+// CountOpen counts the requests of which something may still come, but for changes
+// to Countersign itself.
+func (tx *Tx) CountOpen() (n int, err error) {
+	err = tx.Row(`SELECT COUNT(*) FROM approval WHERE org_id = $1 AND status IN ($2, $3, $4) AND source <> $5`,
+		countersign.StatusPending, countersign.StatusUnsatisfiable, countersign.StatusApproved, InternalSource).Scan(&n)
+	return n, err
+}
+
+// Deciders lists the people who have decided anything, by name.
+func (tx *Tx) Deciders(limit int) ([]Person, error) {
+	return List(tx, scanPerson, `SELECT `+personColumns+` FROM person WHERE org_id = $1 AND EXISTS
+		(SELECT 1 FROM decision d WHERE d.org_id = $1 AND d.person_id = person.id) ORDER BY name, id LIMIT $2`, limit)
+}
