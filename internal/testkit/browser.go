@@ -291,3 +291,17 @@ func (b *Browser) Screenshot(name string) {
 		b.T.Fatal(err)
 	}
 }
+
+// SetCookie puts a cookie into the browser, as a sign-in does.
+func (b *Browser) SetCookie(address, name, value string) {
+	b.T.Helper()
+	if _, err := chromedp.Call(b.Ctx, network.SetCookie, network.SetCookieParams{Name: name, Value: value, URL: address, SameSite: "Lax"}); err != nil {
+		b.T.Fatal(err)
+	}
+}
+
+// Keys presses keys, one after the other, on whatever has the focus.
+func (b *Browser) Keys(keys string) {
+	b.T.Helper()
+	b.Do(chromedp.KeyEvent(keys))
+}

@@ -1,5 +1,7 @@
 package web
 
+import "github.com/countersign/countersign"
+
 // previewView is one request beside the list: the parts of its own page that say what
 // it is, why it needs somebody, and what the visitor can do about it.
 type previewView struct {
@@ -24,6 +26,9 @@ func showPreview(v *visit) error {
 }
 
 func (v *visit) preview(id string) (*previewView, error) {
+	if !countersign.IsID(countersign.PrefixRequest, id) {
+		return nil, countersign.NewProblem(countersign.CodeNotFound, "%s", v.t("error.nothing_here"))
+	}
 	r, err := v.org.RequestPage(v.ctx(), *v.session, id)
 	if err != nil {
 		return nil, err

@@ -247,6 +247,7 @@ func (v *visit) write(status int, b *bytes.Buffer) {
 		v.w.WriteHeader(status)
 		return
 	}
+	b = v.compressed(b)
 	v.w.WriteHeader(status)
 	if v.r.Method != http.MethodHead {
 		v.w.Write(b.Bytes()) // whoever hung up does not read it

@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/countersign/countersign/internal/authority"
@@ -48,6 +49,7 @@ type Site struct {
 	assets   *assets
 	attempts *attempts
 	stopped  chan struct{} // closed when no page may stay open any longer
+	stop     sync.Once
 	live     liveCount
 }
 
@@ -100,8 +102,8 @@ func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // Stop ends the pages that stay open, as the live inbox does, so that a server that
-// shuts down need not wait for them.
-func (s *Site) Stop() { close(s.stopped) }
+// shuts down need not wait for them. It may be called again.
+func (s *Site) Stop() { s.stop.Do(func() { close(s.stopped) }) }
 
 // policy is the content security policy of every page: everything comes from here,
 // nothing is inline, and no other page may frame it.

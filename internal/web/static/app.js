@@ -101,6 +101,7 @@
   const keys = $('#keys'), on = $('#keys-on');
   const kept = (v) => { try { return v ? localStorage.setItem('keys', v) : localStorage.getItem('keys'); } catch { return null; } };
   if (on) { on.checked = kept() !== 'off'; on.addEventListener('change', () => kept(on.checked ? 'on' : 'off')); }
+  keys?.addEventListener('close', () => { if (keys.contains(document.activeElement)) document.activeElement.blur(); });
   $('#keys-show')?.addEventListener('click', () => keys.showModal());
   let before = '';
   const act = (key, name, to) => {
