@@ -118,11 +118,13 @@ func (b *inboxOf) judge(c *caseFile, who approval.Candidate) (*waiting, error) {
 	return waitsFor(approval.Eligible(c.state, who, b.tx.Now())), nil
 }
 
+// waitsFor reads an eligibility. What passes by itself bars approving only, so that
+// whoever it bars may deny.
 func waitsFor(e approval.Eligibility) *waiting {
 	switch {
 	case e.MayApprove:
 		return &waiting{}
-	case !e.MayDeny || slices.ContainsFunc(e.Obstacles, func(o approval.Obstacle) bool { return !o.Passing }):
+	case slices.ContainsFunc(e.Obstacles, func(o approval.Obstacle) bool { return !o.Passing }):
 		return nil
 	}
 	return &waiting{needs: e.Obstacles[0].Code}

@@ -175,10 +175,9 @@ func TestInboxIsWhatDecidingSays(t *testing.T) {
 		for _, login := range []string{"marta", "samuel", "claire", "elif"} {
 			h.who[login].signIn()
 		}
-		out, err := h.who["samuel"].propose(countersign.KindPeopleChange, h.who["priya"].id, countersign.Change{Field: "groups.add", To: "finance"})
-		if err == nil {
-			ids = append(ids, out.ID)
-		}
+		out, err := h.who["samuel"].propose(countersign.KindPeopleChange, h.who["priya"].id, countersign.Change{Field: "group.add", To: "finance"})
+		h.must(err)
+		ids = append(ids, out.ID)
 		delegators := map[string][]string{}
 		for _, p := range [][2]string{{"ingrid", "amara"}, {"marta", "rosa"}, {"claire", "tomas"}} {
 			from, to := h.who[p[0]], h.who[p[1]]
@@ -190,6 +189,8 @@ func TestInboxIsWhatDecidingSays(t *testing.T) {
 		h.who["daniel"].state(func(p *countersign.PersonFact) {
 			p.Limits = []countersign.LimitFact{{Amount: countersign.Amount{Value: "20000.00", Currency: "EUR"}}}
 		})
+		_, err = h.who["marta"].freeze(authority.FreezeBody{Person: h.who["amara"].id, Reason: "a lost laptop"})
+		h.must(err)              // the policy, and it alone, bars them from now on
 		for _, id := range ids { // some decide on some
 			for _, login := range []string{"ingrid", "marta", "tomas"} {
 				if rnd.IntN(5) == 0 {
@@ -241,6 +242,30 @@ func TestInboxIsWhatDecidingSays(t *testing.T) {
 		}
 		if full < 40 {
 			t.Errorf("only %d times anybody is waited for: the house is too quiet for this test", full)
+		}
+	})
+}
+
+// TestInboxTrustsNoIndex: a row of the index that should not be there lets nobody see or
+// decide anything.
+func TestInboxTrustsNoIndex(t *testing.T) {
+	each(t, func(h *house) {
+		h.vendor("V-1", "Nordwind Technik GmbH", 12, nil)
+		id := h.submit(order("PO-1", "30000.00")).ID
+		tomas := h.who["tomas"]
+		h.write(func(tx *store.Tx) error {
+			for _, part := range []string{store.PartDecide, store.PartSee} {
+				if err := tx.ExecOne(`INSERT INTO audience (org_id, approval_id, who, part, live, pressing, due_us, created_us) SELECT $1, id, $3, $4, 1, 0, due_us, created_us
+					FROM approval WHERE org_id = $1 AND id = $2`, id, tomas.id, part); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		for _, tab := range []string{authority.TabYou, authority.TabOthers, authority.TabDecided} {
+			if got := tomas.inbox(tab, 0); len(got) != 0 {
+				h.t.Errorf("%s: %+v", tab, got)
+			}
 		}
 	})
 }
