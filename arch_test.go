@@ -40,6 +40,8 @@ var rooms = map[string]room{
 	"internal/store/storetest": {product: []string{"", "internal/store"}, outside: []string{"github.com/jackc/pgx/v5"}, reason: "one suite, two databases"},
 	"internal/authority": {product: []string{"", "internal/signal", "internal/policy", "internal/approval", "internal/authn", "internal/audit", "internal/store", "internal/connect", "policies"},
 		outside: []string{"golang.org/x/mod/sumdb/", "golang.org/x/text", "github.com/prometheus/client_golang", "golang.org/x/time/rate"}, reason: "the only code that changes anything"},
+	"internal/notify": {product: []string{"", "internal/store"}, outside: []string{"github.com/wneessen/go-mail"},
+		reason: "the outbox, told to people: beside the authority, whom it asks nothing"},
 	"internal/api": {product: []string{"", "internal/authority", "internal/signal", "internal/policy", "internal/authn", "internal/approval", "internal/audit", "internal/connect"},
 		outside: []string{"github.com/prometheus/client_golang", "golang.org/x/time/rate"}, reason: "HTTP in and out"},
 	"internal/web": {product: []string{"", "internal/authority", "internal/signal", "internal/policy", "internal/authn", "internal/approval", "internal/audit"},
@@ -49,7 +51,7 @@ var rooms = map[string]room{
 		outside: []string{"github.com/pquerna/otp", "github.com/santhosh-tekuri/jsonschema/v6", "github.com/chromedp/"}, reason: "a whole server for tests; in no other package's room, so that only tests import it"},
 	"examples/erp": {product: []string{""}, reason: "what a calling system does, with the client alone"},
 	"policies":     {reason: "the pack that ships, embedded"},
-	"cmd/countersign": {product: []string{"", "internal/signal", "internal/policy", "internal/approval", "internal/authn", "internal/audit", "internal/connect", "internal/backtest", "internal/store", "internal/authority", "internal/api", "internal/web", "internal/demo", "policies"},
+	"cmd/countersign": {product: []string{"", "internal/signal", "internal/policy", "internal/approval", "internal/authn", "internal/audit", "internal/connect", "internal/backtest", "internal/store", "internal/authority", "internal/api", "internal/web", "internal/notify", "internal/demo", "policies"},
 		outside: []string{"github.com/alecthomas/kong", "go.yaml.in/yaml/v3", "golang.org/x/term", "github.com/prometheus/client_golang", "golang.org/x/mod/sumdb/note"}, reason: "wiring"},
 }
 

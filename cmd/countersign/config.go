@@ -35,6 +35,15 @@ type Config struct {
 	RequestsPerHost int   `yaml:"requests_per_host" default:"50" doc:"Requests a second from one client address without an API key. 0: no bound."`
 	SignInsPerHost  int   `yaml:"sign_ins_per_host" default:"30" doc:"Attempts to sign in from one client address in a minute. 0: no bound."`
 
+	MailServer       string `yaml:"mail_server" doc:"Host and port of the mail server that takes mails on. Without it, and without mail_folder, nobody is written to: what people are to be told becomes a line of the log." example:"smtp.example.com:587"`
+	MailTLS          string `yaml:"mail_tls" default:"starttls" doc:"starttls: the connection must become encrypted before anything is sent. implicit: it is from the first byte, mostly on port 465. none: only for a mail server on this machine."`
+	MailRoots        string `yaml:"mail_roots" doc:"PEM file with the root certificates that vouch for the mail server. Without it: the system's." example:"/etc/countersign/mail-ca.pem"`
+	MailUser         string `yaml:"mail_user" doc:"Who signs in at the mail server." example:"countersign"`
+	MailPasswordFile string `yaml:"mail_password_file" doc:"File that holds the password of mail_user, readable by its owner alone." example:"/etc/countersign/mail-password"`
+	MailFrom         string `yaml:"mail_from" doc:"Whom mails come from. Required where mails are written." example:"Countersign <countersign@example.com>"`
+	MailDetails      string `yaml:"mail_details" default:"summary" doc:"summary: a mail names kind, number, amount, payee and who asks. none: it says that something waits, until when, and where. Accounts are in neither."`
+	MailFolder       string `yaml:"mail_folder" doc:"Folder that mails are written into, one file each, instead of to a server: to try it." example:"./countersign-mail"`
+
 	AttestationRoots string `yaml:"attestation_roots" doc:"PEM file with the root certificates of the makers of hardware keys. Without it no policy can ask for assurance hardware." example:"/etc/countersign/fido-roots.pem"`
 }
 

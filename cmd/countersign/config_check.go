@@ -46,6 +46,7 @@ func (l *configLoader) check() {
 	l.database()
 	l.network()
 	l.certificates()
+	l.mail()
 	if c.LogFormat != "text" && c.LogFormat != "json" {
 		l.wrong("log_format", "", "%q: want text or json", c.LogFormat)
 	}

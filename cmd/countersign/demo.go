@@ -14,6 +14,7 @@ import (
 
 	"github.com/countersign/countersign/internal/authority"
 	"github.com/countersign/countersign/internal/demo"
+	"github.com/countersign/countersign/internal/notify"
 	"golang.org/x/term"
 )
 
@@ -107,7 +108,8 @@ func (c *demoRunCmd) folder() (dir string, remove func() error, err error) {
 
 // demoConfig has no bounds on calls: everything comes from this machine.
 func demoConfig(h *demo.House, dir string) Config {
-	return Config{Data: filepath.Join(dir, "data"), Listen: strings.TrimPrefix(h.Info.URL, "http://"), PublicURL: h.Info.URL, MaxBodyBytes: 4 << 20}
+	return Config{Data: filepath.Join(dir, "data"), Listen: strings.TrimPrefix(h.Info.URL, "http://"), PublicURL: h.Info.URL, MaxBodyBytes: 4 << 20,
+		MailFolder: filepath.Join(dir, "mail"), MailFrom: "Countersign <countersign@demo.example>", MailDetails: notify.DetailsSummary}
 }
 
 func (c *demoRunCmd) write(h *demo.House) error {

@@ -102,6 +102,7 @@ func (x *examination) all(ctx context.Context) {
 	x.keysFolder()
 	x.guardFolder()
 	x.certificates()
+	x.mail(ctx)
 	there, err := databaseExists(cfg)
 	if !there || err != nil {
 		x.add("database", checkBad, "start the server once, or name its configuration with --config", "there is no database in %s", config.Data)

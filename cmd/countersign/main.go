@@ -45,6 +45,7 @@ type cli struct {
 	Backup     backupCmd      `cmd:"" help:"Copy the data into one file, also while the server runs."`
 	Restore    restoreCmd     `cmd:"" help:"Put a backup in place of a database that is gone."`
 	Doctor     doctorCmd      `cmd:"" help:"Look at an installation and say what is wrong with it, and what to do."`
+	Mail       mailCmd        `cmd:"" help:"Try the mail settings."`
 	Config     configCmd      `cmd:"" help:"Check the configuration of serve, or print a documented example."`
 	Version    versionCmd     `cmd:"" help:"Print the version."`
 }

@@ -19,6 +19,7 @@ import (
 
 	"github.com/countersign/countersign/internal/api"
 	"github.com/countersign/countersign/internal/authority"
+	"github.com/countersign/countersign/internal/notify"
 	"github.com/countersign/countersign/internal/web"
 )
 
@@ -117,6 +118,7 @@ type serving struct {
 	api    *api.API
 	pages  *web.Site
 	front  http.Handler
+	bells  []*notify.Bell // one for each organisation
 	log    *slog.Logger
 	certs  *certificates // nil without TLS
 }
@@ -141,6 +143,9 @@ func newServing(in *installation, log *slog.Logger) (*serving, error) {
 	}
 	s.pages, err = web.New(web.Config{Authorities: in.authorities, Log: log, TrustedProxies: in.config.TrustedProxies, Attempts: in.config.SignInsPerHost, Demo: in.demo, Gallery: in.gallery})
 	if err != nil {
+		return nil, err
+	}
+	if s.bells, err = newBells(in, log); err != nil {
 		return nil, err
 	}
 	s.front = &front{api: s.api, pages: s.pages}
@@ -258,14 +263,13 @@ func (s *serving) serveMetrics(failed chan<- error) (*http.Server, error) {
 // and the certificates.
 func (s *serving) loops(ctx context.Context) *sync.WaitGroup {
 	var all sync.WaitGroup
-	for _, a := range s.in.authorities {
+	for i, a := range s.in.authorities {
 		all.Go(func() {
 			if err := a.Run(ctx); err != nil && ctx.Err() == nil {
 				s.log.Error("the clock of an organisation stopped", "organisation", a.Org(), "error", err)
 			}
 		})
-		bell := &doorbell{db: s.in.db.For(a.Org()), log: s.log.With("organisation", a.Org())}
-		all.Go(func() { bell.run(ctx) })
+		all.Go(func() { s.bells[i].Run(ctx) })
 	}
 	if s.certs != nil {
 		all.Go(func() { s.certs.watch(ctx) })

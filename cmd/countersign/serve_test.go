@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/internal/authority"
+	"github.com/countersign/countersign/internal/notify"
 	"github.com/countersign/countersign/internal/policy"
 	"github.com/countersign/countersign/internal/store"
 	"github.com/countersign/countersign/internal/testkit"
@@ -273,10 +274,11 @@ func TestDoorbell(t *testing.T) {
 		s.Person("marta")
 		out := s.Submit(testkit.Order("PO-1", "30000.00"))
 		var lines heard
-		bell := &doorbell{db: s.DB, log: slog.New(slog.NewTextHandler(&lines, nil))}
+		bell, err := notify.New(notify.Config{DB: s.DB, Log: slog.New(slog.NewTextHandler(&lines, nil))})
+		must(t, err)
 		ctx, stop := context.WithCancel(t.Context())
 		ended := make(chan struct{})
-		go func() { defer close(ended); bell.run(ctx) }()
+		go func() { defer close(ended); bell.Run(ctx) }()
 		lines.find(t, `waiting for a decision.*(`+out.ID+`)`)
 		if strings.Contains(lines.String(), "Nordwind") || strings.Contains(lines.String(), "30000") {
 			t.Errorf("contents are told: %s", &lines)
