@@ -160,6 +160,12 @@ func (tx *Tx) EndSession(hash string) error {
 	return err
 }
 
+// CountSessionsOf counts the sessions of a person whose time is not over.
+func (tx *Tx) CountSessionsOf(person string) (n int, err error) {
+	err = tx.Row(`SELECT COUNT(*) FROM session WHERE org_id = $1 AND person_id = $2 AND expires_us > $3`, person, tx.Now()).Scan(&n)
+	return n, err
+}
+
 // EndSessionsOf deletes the sessions and open challenges of a person.
 func (tx *Tx) EndSessionsOf(person string) error {
 	if _, err := tx.Exec(`DELETE FROM session WHERE org_id = $1 AND person_id = $2`, person); err != nil {
