@@ -399,3 +399,41 @@ func (a *Authority) Names(ctx context.Context, s Session, ids ...string) (map[st
 	})
 	return out, fault(err)
 }
+
+// DelegationState is a delegation, and whether the visitor may end it.
+type DelegationState struct {
+	DelegationView
+	MayEnd bool
+}
+
+// ReadDelegation reads one delegation. Both of its people see it, whoever is above the
+// delegator, and those who see all; to anybody else it is not there.
+func (a *Authority) ReadDelegation(ctx context.Context, s Session, id string) (*DelegationState, error) {
+	if err := s.browse(); err != nil {
+		return nil, err
+	}
+	var out DelegationState
+	err := a.db.Read(ctx, func(tx *store.Tx) error {
+		row, err := tx.Delegation(id)
+		if err != nil {
+			return err
+		}
+		if out.MayEnd, err = a.mayEndDelegation(tx, s.Person.ID, row); err != nil {
+			return err
+		}
+		groups, err := groupNames(tx, s.Person.ID)
+		if err != nil {
+			return err
+		}
+		if !out.MayEnd && !(viewer{groups: groups}).seesAll() {
+			return notFound()
+		}
+		v, err := viewDelegation(tx, row)
+		if err != nil {
+			return err
+		}
+		out.DelegationView, out.MayEnd = *v, out.MayEnd && v.State != delegationOver
+		return nil
+	})
+	return &out, fault(err)
+}

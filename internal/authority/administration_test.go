@@ -197,3 +197,24 @@ func TestBreakGlassStateSaysWhatIsArranged(t *testing.T) {
 		}
 	})
 }
+
+// TestADelegationIsReadByWhomItConcerns: its people, who is above and who sees all.
+func TestADelegationIsReadByWhomItConcerns(t *testing.T) {
+	each(t, func(h *house) {
+		made, err := h.who["marta"].delegate(authority.DelegationBody{To: h.who["tomas"].id, Ends: h.in(time.Hour)})
+		h.must(err)
+		for login, mayEnd := range map[string]bool{"marta": true, "tomas": true, "samuel": true, "rosa": false} {
+			d, err := h.a.ReadDelegation(h.ctx, h.who[login].session, made.ID)
+			h.must(err)
+			if d.MayEnd != mayEnd || d.From.Name != "Marta Silva" {
+				t.Errorf("%s: %+v", login, d)
+			}
+		}
+		_, err = h.a.ReadDelegation(h.ctx, h.who["daniel"].session, made.ID)
+		h.refused(err, countersign.CodeNotFound)
+		h.must(h.a.EndDelegation(h.ctx, h.who["tomas"].session, made.ID))
+		if d, err := h.a.ReadDelegation(h.ctx, h.who["marta"].session, made.ID); err != nil || d.MayEnd || d.State != "over" {
+			t.Errorf("after its end: %+v (%v)", d, err)
+		}
+	})
+}
