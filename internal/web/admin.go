@@ -1,5 +1,296 @@
 package web
 
-func adminRoutes() []route { return nil }
+import (
+	"slices"
+	"time"
 
-func adminSpecimens(s *Site) []specimen { return nil }
+	"github.com/countersign/countersign"
+	"github.com/countersign/countersign/internal/authority"
+)
+
+func adminRoutes() []route {
+	return slices.Concat([]route{
+		{pattern: "GET /admin", who: signedIn, serve: register(showAdmin)},
+		{pattern: "GET /proposed/{request}", who: signedIn, serve: showProposed},
+	}, peopleRoutes(), keyRoutes(), alertRoutes(), freezeRoutes(), glassRoutes(), settingRoutes(), delegationRoutes())
+}
+
+// register lets those to a page who may read the register. To everybody else there is
+// nothing.
+func register(serve func(*visit) error) func(*visit) error {
+	return only(serve, authority.GroupAdministrators, authority.GroupControllers, authority.GroupAuditors)
+}
+
+// administrators lets administrators to a page, and nobody else.
+func administrators(serve func(*visit) error) func(*visit) error {
+	return only(serve, authority.GroupAdministrators)
+}
+
+func only(serve func(*visit) error, groups ...string) func(*visit) error {
+	return func(v *visit) error {
+		if !v.member(groups...) {
+			return nothingHere(v)
+		}
+		return serve(v)
+	}
+}
+
+// adminTab is a link between the pages of the administration.
+type adminTab struct {
+	Path, Text string
+	Current    bool
+}
+
+// adminTabs are the pages of the administration, the one that is open marked.
+func adminTabs(t func(string, ...any) string, current string) []adminTab {
+	var all []adminTab
+	for _, name := range []string{"overview", "people", "delegations", "keys", "alerts", "freezes", "break-glass", "settings"} {
+		path := "/admin/" + name
+		if name == "overview" {
+			path = "/admin"
+		}
+		all = append(all, adminTab{Path: path, Text: t("admin.tab." + name), Current: name == current})
+	}
+	return all
+}
+
+// moment writes a time of the authority's; "" is no moment.
+func (v *visit) moment(stamp string) Moment {
+	t, err := time.Parse(time.RFC3339, stamp)
+	if err != nil {
+		return Moment{}
+	}
+	return v.format.Moment(v.site.texts, t, v.now())
+}
+
+// names are what people and vendors are called.
+type names map[string]string
+
+// named reads what ids stand for. What has no name keeps its id.
+func (v *visit) named(ids ...string) (names, error) {
+	all, err := v.org.Names(v.ctx(), *v.session, ids...)
+	return names(all), err
+}
+
+// of is the name of an id, or the id.
+func (n names) of(id string) string {
+	if name := n[id]; name != "" {
+		return name
+	}
+	return id
+}
+
+// adminView is what waits for somebody's attention.
+type adminView struct {
+	Tabs     []adminTab
+	Founding bool
+	Alone    int         // administrators, while the organisation is founding
+	Tiles    []adminTile // in the order of weight
+	Changes  []changeRow // to Countersign itself, that wait for a decision
+	More     bool
+	Quiet    bool // nothing waits at all
+}
+
+// adminTile is one number with where it leads.
+type adminTile struct {
+	Number string
+	Text   string
+	Path   string
+	Loud   bool // somebody should look
+}
+
+// changeRow is a proposed change.
+type changeRow struct {
+	Path, Kind, Subject, By string
+	At, Due                 Moment
+}
+
+// mostShown bounds lists that lead to a longer one.
+const mostShown = 20
+
+func showAdmin(v *visit) error {
+	w := adminView{Tabs: adminTabs(v.t, "overview"), Founding: v.who.Founding}
+	groups, err := v.org.Groups(v.ctx(), *v.session)
+	if err != nil {
+		return err
+	}
+	for _, g := range groups {
+		if g.Name == authority.GroupAdministrators {
+			w.Alone = g.Members
+		}
+	}
+	if w.Tiles, err = v.adminTiles(); err != nil {
+		return err
+	}
+	internal, q := true, authority.ListQuery{Limit: mostShown}
+	q.Internal, q.Statuses = &internal, []countersign.Status{countersign.StatusPending, countersign.StatusUnsatisfiable}
+	open, err := v.org.List(v.ctx(), v.caller(), q)
+	if err != nil {
+		return err
+	}
+	for _, a := range open.Items {
+		row, err := v.changeRow(a)
+		if err != nil {
+			return err
+		}
+		w.Changes = append(w.Changes, row)
+	}
+	w.More = open.Next != ""
+	w.Quiet = len(w.Changes) == 0 && !slices.ContainsFunc(w.Tiles, func(t adminTile) bool { return t.Loud })
+	return v.render(view{name: "admin", title: v.t("admin.heading"), area: "admin", data: w})
+}
+
+func (v *visit) changeRow(a countersign.Approval) (changeRow, error) {
+	doc, err := readDocument(a.Document)
+	if err != nil {
+		return changeRow{}, err
+	}
+	row := changeRow{Path: "/r/" + a.ID, Kind: v.t("card.kind." + doc.Kind), Subject: doc.Subject, At: v.moment(a.CreatedAt), Due: v.moment(a.DecideBy)}
+	if by := doc.Custom["proposed_by"]; by != "" {
+		known, err := v.named(by)
+		if err != nil {
+			return row, err
+		}
+		row.By = known.of(by)
+	} else if doc.Requester != nil {
+		row.By = doc.Requester.Name
+	}
+	return row, nil
+}
+
+// adminTiles counts what waits. Each number is bounded: what is more is said as more.
+func (v *visit) adminTiles() ([]adminTile, error) {
+	var tiles []adminTile
+	add := func(key, path string, n int, more bool) {
+		number := v.format.Count(int64(n))
+		if more {
+			number = v.t("admin.at_least", "n", number)
+		}
+		tiles = append(tiles, adminTile{Number: number, Text: v.site.texts.N("admin.tile."+key, n), Path: path, Loud: n > 0})
+	}
+	if v.member(authority.GroupAdministrators) {
+		waiting, err := v.org.Unconfirmed(v.ctx(), *v.session)
+		if err != nil {
+			return nil, err
+		}
+		add("confirm", "/factors/confirm", len(waiting.Items), len(waiting.Items) >= 200)
+	}
+	uses, err := v.org.BreakGlassToReview(v.ctx(), *v.session)
+	if err != nil {
+		return nil, err
+	}
+	add("review", "/admin/break-glass", len(uses.Items), false)
+	alerts, err := v.org.Alerts(v.ctx(), *v.session, true, "", 200)
+	if err != nil {
+		return nil, err
+	}
+	add("alerts", "/admin/alerts", len(alerts.Items), alerts.Next != "")
+	freezes, err := v.org.Freezes(v.ctx(), *v.session)
+	if err != nil {
+		return nil, err
+	}
+	add("freezes", "/admin/freezes", len(freezes.Items), false)
+	q := authority.ListQuery{Limit: mostShown}
+	q.Statuses = []countersign.Status{countersign.StatusUnsatisfiable}
+	stuck, err := v.org.List(v.ctx(), v.caller(), q)
+	if err != nil {
+		return nil, err
+	}
+	add("stuck", "/requests?status=unsatisfiable", len(stuck.Items), stuck.Next != "")
+	keys, err := v.org.APIKeys(v.ctx(), *v.session)
+	if err != nil {
+		return nil, err
+	}
+	add("keys", "/admin/keys", countSoon(keys.Items, v.now()), false)
+	return tiles, nil
+}
+
+// soon is how long before its end a key is said to end soon.
+const soon = 30 * 24 * time.Hour
+
+func countSoon(keys []authority.KeyView, now time.Time) (n int) {
+	for _, k := range keys {
+		if keyState(k, now) == "soon" {
+			n++
+		}
+	}
+	return n
+}
+
+// proposedView is what somebody sees who has proposed a change: what they proposed, and
+// what happens next.
+type proposedView struct {
+	Heading, Lead string
+	Done          bool
+	Card          *CardView
+	Missing       []string
+	Sign          string // address: whoever proposed may sign as one of two
+	Request, Back string
+}
+
+// propose sends a change off to whoever decides on it, and says where that can be seen.
+func (v *visit) propose(p authority.Proposal) (string, error) {
+	a, err := v.org.Propose(v.ctx(), *v.session, p)
+	if err != nil {
+		return "", err
+	}
+	return "/proposed/" + a.ID, nil
+}
+
+func showProposed(v *visit) error {
+	a, err := v.org.Get(v.ctx(), v.caller(), v.path("request"))
+	if err != nil {
+		return err
+	}
+	doc, err := readDocument(a.Document)
+	if err != nil {
+		return err
+	}
+	if !countersign.InternalKind(doc.Kind) {
+		return nothingHere(v)
+	}
+	card, err := Card(a.Document, nil, v.format, v.site.texts)
+	if err != nil {
+		return err
+	}
+	w := proposedOf(v.t, a.Status, doc)
+	w.Card, w.Missing, w.Request, w.Back = &card, a.Missing, "/r/"+a.ID, v.backFrom(doc)
+	if w.Sign != "" {
+		w.Sign = "/r/" + a.ID + "/approve"
+	}
+	return v.render(view{name: "admin-proposed", title: w.Heading, area: "admin", data: w})
+}
+
+// proposedOf is the words for how far a proposal has come.
+func proposedOf(t func(string, ...any) string, status countersign.Status, doc *countersign.Document) proposedView {
+	switch status {
+	case countersign.StatusApproved, countersign.StatusReleased:
+		return proposedView{Heading: t("admin.proposed.done"), Lead: t("admin.proposed.done_lead"), Done: true}
+	case countersign.StatusPending:
+		w := proposedView{Heading: t("admin.proposed.heading"), Lead: t("admin.proposed.lead")}
+		if doc.Custom["proposed_by"] != "" {
+			w.Lead, w.Sign = t("admin.proposed.two"), "sign"
+		}
+		return w
+	case countersign.StatusUnsatisfiable:
+		return proposedView{Heading: t("admin.proposed.heading"), Lead: t("admin.proposed.nobody")}
+	}
+	return proposedView{Heading: t("admin.proposed.over"), Lead: t("admin.proposed.over_lead")}
+}
+
+// backFrom is the page from which a change of this kind is proposed.
+func (v *visit) backFrom(doc *countersign.Document) string {
+	switch doc.Kind {
+	case countersign.KindDelegation:
+		return "/delegations"
+	case countersign.KindPeopleChange, countersign.KindFactorReset, countersign.KindBreakGlassNames:
+		return "/admin/people/" + doc.ID
+	case countersign.KindAlertClose:
+		return "/admin/alerts"
+	case countersign.KindFreezeExtend, countersign.KindFreezeLift:
+		return "/admin/freezes"
+	case countersign.KindSettingsChange:
+		return "/admin/settings"
+	}
+	return "/"
+}
