@@ -18,15 +18,15 @@ func adminRoutes() []route {
 // register lets those to a page who may read the register. To everybody else there is
 // nothing.
 func register(serve func(*visit) error) func(*visit) error {
-	return only(serve, authority.GroupAdministrators, authority.GroupControllers, authority.GroupAuditors)
+	return forGroups(serve, authority.GroupAdministrators, authority.GroupControllers, authority.GroupAuditors)
 }
 
 // administrators lets administrators to a page, and nobody else.
 func administrators(serve func(*visit) error) func(*visit) error {
-	return only(serve, authority.GroupAdministrators)
+	return forGroups(serve, authority.GroupAdministrators)
 }
 
-func only(serve func(*visit) error, groups ...string) func(*visit) error {
+func forGroups(serve func(*visit) error, groups ...string) func(*visit) error {
 	return func(v *visit) error {
 		if !v.member(groups...) {
 			return nothingHere(v)
@@ -63,17 +63,17 @@ func (v *visit) moment(stamp string) Moment {
 	return v.format.Moment(v.site.texts, t, v.now())
 }
 
-// names are what people and vendors are called.
-type names map[string]string
+// nameBook is what people and vendors are called.
+type nameBook map[string]string
 
 // named reads what ids stand for. What has no name keeps its id.
-func (v *visit) named(ids ...string) (names, error) {
+func (v *visit) named(ids ...string) (nameBook, error) {
 	all, err := v.org.Names(v.ctx(), *v.session, ids...)
-	return names(all), err
+	return nameBook(all), err
 }
 
 // of is the name of an id, or the id.
-func (n names) of(id string) string {
+func (n nameBook) of(id string) string {
 	if name := n[id]; name != "" {
 		return name
 	}

@@ -33,8 +33,8 @@ type askFact struct {
 // askDay is a field for a day.
 type askDay struct{ Name, Label, Value, Least, Most string }
 
-// ask is one question and what the answer does.
-type ask struct {
+// asked is one question and what the answer does.
+type asked struct {
 	view    askView
 	verb    string // of the step-up: names the act. "" where none is needed
 	subject string // of the step-up
@@ -42,7 +42,7 @@ type ask struct {
 }
 
 // asker makes the question that an address stands for, or refuses.
-type asker func(*visit) (*ask, error)
+type asker func(*visit) (*asked, error)
 
 // askRoutes are the page and the press of its button.
 func askRoutes(path string, of asker) []route {

@@ -75,7 +75,7 @@ func (v *visit) glassUse(u authority.BreakGlassUse) glassUse {
 }
 
 // askReviewGlass records that the visitor has looked at a use.
-func askReviewGlass(v *visit) (*ask, error) {
+func askReviewGlass(v *visit) (*asked, error) {
 	if !v.member(authority.GroupAdministrators, authority.GroupControllers) {
 		return nil, nothingHere(v)
 	}
@@ -88,7 +88,7 @@ func askReviewGlass(v *visit) (*ask, error) {
 		return nil, nothingHere(v)
 	}
 	u := v.glassUse(uses.Items[at])
-	q := &ask{verb: v.t("glass.review.verb"), subject: "review:" + u.Request,
+	q := &asked{verb: v.t("glass.review.verb"), subject: "review:" + u.Request,
 		view: askView{Heading: v.t("glass.review.heading"), Lead: v.t("glass.review.lead"), Does: []string{v.t("glass.review.does"), v.t("glass.review.part")},
 			Facts:   []askFact{{Label: v.t("glass.request"), Text: u.Request, Mono: true}, {Label: v.t("glass.amount"), Text: u.Amount}, {Label: v.t("glass.used"), At: u.At}},
 			Decides: v.t("admin.decides.alone_proven"), Back: "/admin/break-glass"}}

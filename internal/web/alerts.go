@@ -79,7 +79,7 @@ func (v *visit) alertRows(alerts []countersign.Alert) ([]alertRow, error) {
 	return rows, nil
 }
 
-func (v *visit) alertRow(a countersign.Alert, known names) alertRow {
+func (v *visit) alertRow(a countersign.Alert, known nameBook) alertRow {
 	row := alertRow{ID: a.ID, Title: a.Title, Severity: v.t("alerts.severity." + a.Severity), Tone: alertTones[a.Severity], Source: v.sourceName(a.Source), Owner: a.Owner,
 		Raised: v.moment(a.RaisedAt), Ends: v.moment(a.ExpiresAt), State: alertState(a, v.now()), ClosedBy: v.whoMade(known, a.ClosedBy)}
 	switch {
@@ -101,7 +101,7 @@ func (v *visit) alertRow(a countersign.Alert, known names) alertRow {
 }
 
 // vendorName is what a vendor is called, with its number.
-func vendorName(known names, id string) string {
+func vendorName(known nameBook, id string) string {
 	if name := known["vendor:"+id]; name != "" {
 		return name + " (" + id + ")"
 	}
@@ -147,7 +147,7 @@ func (v *visit) alert(id string) (*countersign.Alert, error) {
 }
 
 // askCloseAlert proposes that an alert is closed.
-func askCloseAlert(v *visit) (*ask, error) {
+func askCloseAlert(v *visit) (*asked, error) {
 	if !v.member(authority.GroupAdministrators, authority.GroupControllers) {
 		return nil, nothingHere(v)
 	}
@@ -160,7 +160,7 @@ func askCloseAlert(v *visit) (*ask, error) {
 		return nil, err
 	}
 	row := rows[0]
-	q := &ask{view: askView{Heading: v.t("alerts.close.heading"), Does: []string{v.t("alerts.close.does"), v.t("alerts.close.else")}, Reason: true, Decides: v.decides("second_either"),
+	q := &asked{view: askView{Heading: v.t("alerts.close.heading"), Does: []string{v.t("alerts.close.does"), v.t("alerts.close.else")}, Reason: true, Decides: v.decides("second_either"),
 		Facts: []askFact{{Label: v.t("alerts.what"), Text: row.Title}, {Label: v.t("alerts.about"), Text: joined(row.AboutWord, row.About)},
 			{Label: v.t("alerts.severity"), Text: row.Severity}, {Label: v.t("alerts.from"), Text: row.Source}, {Label: v.t("alerts.raised"), At: row.Raised}, {Label: v.t("alerts.ends"), At: row.Ends}},
 		Verb: v.t("admin.propose"), Back: "/admin/alerts"}}

@@ -306,7 +306,7 @@ func delegateFor(v *visit) error {
 }
 
 // askEndDelegation ends a delegation at once.
-func askEndDelegation(v *visit) (*ask, error) {
+func askEndDelegation(v *visit) (*asked, error) {
 	d, err := v.org.ReadDelegation(v.ctx(), *v.session, v.path("delegation"))
 	if err != nil {
 		return nil, err
@@ -315,7 +315,7 @@ func askEndDelegation(v *visit) (*ask, error) {
 		return nil, nothingHere(v)
 	}
 	row := v.delegationRow(d.DelegationView)
-	q := &ask{view: askView{Heading: v.t("delegations.end.heading"), Does: []string{v.t("delegations.end.does", "to", row.To, "from", row.From), v.t("delegations.end.stays")},
+	q := &asked{view: askView{Heading: v.t("delegations.end.heading"), Does: []string{v.t("delegations.end.does", "to", row.To, "from", row.From), v.t("delegations.end.stays")},
 		Facts: []askFact{{Label: v.t("delegations.from"), Text: row.From}, {Label: v.t("delegations.to"), Text: row.To}, {Label: v.t("delegations.kinds"), Text: row.Kinds},
 			{Label: v.t("delegations.starts"), At: row.Starts}, {Label: v.t("delegations.ends"), At: row.Ends}},
 		Decides: v.t("admin.decides.alone"), Verb: v.t("delegations.end.verb"), Danger: true, Back: "/delegations"}}

@@ -144,7 +144,7 @@ func placeFreeze(v *visit) error {
 }
 
 // askFreeze is what extending and lifting have in common.
-func askFreeze(v *visit, key string) (*ask, *freezeRow, error) {
+func askFreeze(v *visit, key string) (*asked, *freezeRow, error) {
 	if !v.member(authority.GroupAdministrators, authority.GroupControllers) {
 		return nil, nil, nothingHere(v)
 	}
@@ -161,13 +161,13 @@ func askFreeze(v *visit, key string) (*ask, *freezeRow, error) {
 		return nil, nil, err
 	}
 	row := &rows[0]
-	q := &ask{view: askView{Heading: v.t("freezes."+key+".heading", "name", row.Name), Does: []string{v.t("freezes." + key + ".does"), v.t("freezes.not_subject")}, Reason: true,
+	q := &asked{view: askView{Heading: v.t("freezes."+key+".heading", "name", row.Name), Does: []string{v.t("freezes." + key + ".does"), v.t("freezes.not_subject")}, Reason: true,
 		Facts:   []askFact{{Label: row.Word, Text: row.Name}, {Label: v.t("freezes.why"), Text: row.Reason}, {Label: v.t("freezes.by"), Text: row.By}, {Label: v.t("freezes.ends"), At: row.Ends}},
 		Decides: v.decides("two_either"), Verb: v.t("admin.propose"), Back: "/admin/freezes"}}
 	return q, row, nil
 }
 
-func askLiftFreeze(v *visit) (*ask, error) {
+func askLiftFreeze(v *visit) (*asked, error) {
 	q, row, err := askFreeze(v, "lift")
 	if err != nil {
 		return nil, err
@@ -178,7 +178,7 @@ func askLiftFreeze(v *visit) (*ask, error) {
 	return q, nil
 }
 
-func askExtendFreeze(v *visit) (*ask, error) {
+func askExtendFreeze(v *visit) (*asked, error) {
 	q, row, err := askFreeze(v, "extend")
 	if err != nil {
 		return nil, err

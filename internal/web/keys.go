@@ -78,7 +78,7 @@ func showKeys(v *visit) error {
 }
 
 // whoMade is who did something: a person by name, the operator or the system in words.
-func (v *visit) whoMade(known names, id string) string {
+func (v *visit) whoMade(known nameBook, id string) string {
 	if key := "admin.actor." + id; v.site.texts.has(key) {
 		return v.t(key)
 	}
@@ -196,7 +196,7 @@ func makeKey(v *visit) error {
 }
 
 // askRevokeKey ends a key.
-func askRevokeKey(v *visit) (*ask, error) {
+func askRevokeKey(v *visit) (*asked, error) {
 	if err := v.administratorsOnly(); err != nil {
 		return nil, err
 	}
@@ -209,7 +209,7 @@ func askRevokeKey(v *visit) (*ask, error) {
 		return nil, nothingHere(v)
 	}
 	k := all.Items[at]
-	q := &ask{view: askView{Heading: v.t("keys.revoke.heading", "name", k.Name), Does: []string{v.t("keys.revoke.does", "source", k.Source), v.t("keys.revoke.for_good")},
+	q := &asked{view: askView{Heading: v.t("keys.revoke.heading", "name", k.Name), Does: []string{v.t("keys.revoke.does", "source", k.Source), v.t("keys.revoke.for_good")},
 		Facts:   []askFact{{Label: v.t("keys.id"), Text: k.ID, Mono: true}, {Label: v.t("keys.may"), Text: strings.Join(scopeWords(v.t, k.Scopes), " · ")}},
 		Decides: v.t("admin.decides.alone"), Verb: v.t("keys.revoke.verb"), Danger: true, Back: "/admin/keys"}}
 	q.do = func(authority.StepUpBody) (string, error) {
@@ -219,7 +219,7 @@ func askRevokeKey(v *visit) (*ask, error) {
 }
 
 // askRotate puts a new key of the server's own into use.
-func askRotate(v *visit) (*ask, error) {
+func askRotate(v *visit) (*asked, error) {
 	if err := v.administratorsOnly(); err != nil {
 		return nil, err
 	}
@@ -227,7 +227,7 @@ func askRotate(v *visit) (*ask, error) {
 	if !slices.Contains([]string{authority.KeyKindLog, authority.KeyKindSeal, authority.KeyKindHMAC}, kind) {
 		return nil, nothingHere(v)
 	}
-	q := &ask{verb: v.t("keys.rotate.verb"), subject: "rotate:" + kind,
+	q := &asked{verb: v.t("keys.rotate.verb"), subject: "rotate:" + kind,
 		view: askView{Heading: v.t("keys.rotate.heading", "name", v.t("keys.own."+kind)), Lead: v.t("keys.own." + kind + "_text"),
 			Does: []string{v.t("keys.rotate.does." + kind), v.t("keys.rotate.old." + kind), v.t("keys.rotate.backup")}, Decides: v.t("admin.decides.alone_proven"), Back: "/admin/keys"}}
 	q.do = func(proof authority.StepUpBody) (string, error) {
