@@ -64,9 +64,12 @@ type stream struct {
 	err error // the browser is gone
 }
 
-// showLive follows the inbox. Whoever may not is told so in the
+// showLive follows the inbox.
+func showLive(v *visit) error { return v.stream((*stream).followInbox) }
+
+// stream opens a stream and has it follow something. Whoever may not is told so in the
 // stream itself, once, since a browser would ask for ever.
-func showLive(v *visit) error {
+func (v *visit) stream(follow func(*stream, context.Context) error) error {
 	s := &stream{v: v, out: http.NewResponseController(v.w)}
 	// The server's own bounds are for answers that end.
 	if err := s.out.SetReadDeadline(time.Time{}); err != nil && !errors.Is(err, http.ErrNotSupported) {
@@ -86,7 +89,7 @@ func showLive(v *visit) error {
 	defer v.site.live.leave(person)
 	ctx, cancel := context.WithTimeout(v.ctx(), liveLasts)
 	defer cancel()
-	return s.followInbox(ctx)
+	return follow(s, ctx)
 }
 
 // write sends bytes at once.

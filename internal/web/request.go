@@ -14,7 +14,7 @@ import (
 func requestRoutes() []route {
 	return []route{
 		{pattern: "GET /r/{id}", who: handed, serve: showRequest},
-		{pattern: "GET /r/{id}/live", who: handed, serve: watchRequest},
+		{pattern: "GET /r/{id}/live", who: anyone, serve: watchRequest},
 		{pattern: "GET /r/{id}/attachments/{sha256}", who: handed, serve: openAttachment},
 		{pattern: "POST /r/{id}/questions", who: handed, serve: ask},
 		{pattern: "GET /r/{id}/reject", who: handed, serve: showReject},

@@ -133,7 +133,9 @@ func requestSpecimens(s *Site) []specimen {
 		page("unsatisfiable", sampleRequest(mayNot(countersign.StatusUnsatisfiable, authority.WhyNot{Code: approval.ObstacleGroup, Args: map[string]string{"groups": "treasury"}}), func(r *authority.RequestView) {
 			r.Missing[0].Who, r.Missing[0].Eligible = nil, 0
 		}), nil),
-		page("forbidden", sampleRequest(mayNot(countersign.StatusPending, authority.WhyNot{Code: approval.ObstacleRequester}, authority.WhyNot{Code: approval.ObstacleFactor, Args: map[string]string{"assurance": "phishing_resistant"}})), nil),
+		page("forbidden", sampleRequest(mayNot(countersign.StatusPending, authority.WhyNot{Code: approval.ObstacleRequester}, authority.WhyNot{Code: approval.ObstacleFactor, Args: map[string]string{"assurance": "phishing_resistant"}}), func(r *authority.RequestView) {
+			r.Missing[0].Who = r.Missing[0].Who[1:]
+		}), nil),
 		page("erased", sampleRequest(ended(countersign.StatusReleased), func(r *authority.RequestView) { r.Canonical = nil }), nil),
 		page("stale", sampleRequest(), func(_ *requestReader, w *requestView) {
 			w.Changed = &changedView{Path: w.Path, Text: s.texts.T("request.changed")}

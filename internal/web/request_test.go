@@ -56,12 +56,27 @@ func TestRequestPageSays(t *testing.T) {
 	if a := callerOf(t, s, priya.Token).get(path); a.Status != 404 {
 		t.Errorf("a stranger to it sees %d", a.Status)
 	}
-	for _, act := range []string{"", "/reject", "/freeze", "/withdraw", "/reassign", "/live?version=1", "/attachments/" + strings.Repeat("0f", 32)} {
+	for _, act := range []string{"", "/reject", "/freeze", "/withdraw", "/reassign", "/attachments/" + strings.Repeat("0f", 32)} {
 		if a := callerOf(t, s, priya.Token).get(path + act); a.Status != 404 {
 			t.Errorf("%s: a stranger to it gets %d", act, a.Status)
 		}
 		if a := callerOf(t, s, "").get(path + act); a.Status != 303 || !strings.HasPrefix(a.To, "/sign-in") {
 			t.Errorf("%s: nobody gets %d %s", act, a.Status, a.To)
+		}
+	}
+}
+
+// TestLiveTellsStrangersNothing: who is signed in no longer, and who may not see the
+// request, get a stream that ends at once and says so to the browser.
+func TestLiveTellsStrangersNothing(t *testing.T) {
+	s := settled(t)
+	order := s.Submit(testkit.Order("PO-1", "30000.00"))
+	for _, session := range []string{"", s.Person("priya").Token} {
+		for _, id := range []string{order.ID, "req_01m86pgrc4yaz72vbavt5jfg32"} {
+			a := callerOf(t, s, session).get("/r/" + id + "/live?version=0")
+			if a.Status != 200 || !strings.Contains(a.Body, "event: over") || strings.Contains(a.Body, "changed") {
+				t.Errorf("%d %s", a.Status, a.Body)
+			}
 		}
 	}
 }
@@ -315,7 +330,7 @@ func TestLiveBanner(t *testing.T) {
 			t.Error(p)
 		}
 	})
-	for _, want := range []string{": open", "This has changed since you opened it.", `data: <div class="note warn">`, "event: done"} {
+	for _, want := range []string{": open", "This has changed since you opened it.", `data: <div class="note warn">`, "event: over"} {
 		if !strings.Contains(told, want) {
 			t.Errorf("no %q in %s", want, told)
 		}
