@@ -61,7 +61,7 @@ func (d demoPages) Guide(ctx context.Context) []web.DemoStep {
 	}
 	passkeys := web.DemoStep{Name: "passkeys", Login: demo.LoginController, Path: path("new-vendor-invoice"), Done: over("new-vendor-invoice")}
 	if _, n := d.live.Status(ctx, "new-vendor-invoice"); n > 0 {
-		passkeys.Login = demo.LoginChiefFinance
+		passkeys.Name, passkeys.Login = "second", demo.LoginChiefFinance
 	}
 	return []web.DemoStep{
 		{Name: "silent", Login: demo.LoginBuyer, Path: path("small-order"), Done: d.live.Seen("silent")},
