@@ -25,13 +25,14 @@ type demoCmd struct {
 }
 
 type demoRunCmd struct {
-	Listen string `default:"localhost:8080" placeholder:"HOST:PORT" help:"Where it listens, on both loopback addresses (${default})."`
-	Data   string `placeholder:"DIR" help:"Folder that keeps the demo. Default: a fresh temporary one, removed at the end."`
-	Info   string `placeholder:"FILE" help:"Write the address, the API key and everybody's secrets as JSON, for scripts. Default with --data: DIR/demo.json."`
-	CSV    string `name:"csv" placeholder:"DIR" help:"Write the year as CSV files, to try import and policy try with."`
-	Still  bool   `help:"Submit nothing: nothing arrives by itself."`
-	Play   bool   `help:"Play the cases to their end on the terminal, and exit."`
-	Log    bool   `help:"Write the server's log to the error output."`
+	Listen string        `default:"localhost:8080" placeholder:"HOST:PORT" help:"Where it listens, on both loopback addresses (${default})."`
+	Data   string        `placeholder:"DIR" help:"Folder that keeps the demo. Default: a fresh temporary one, removed at the end."`
+	Info   string        `placeholder:"FILE" help:"Write the address, the API key and everybody's secrets as JSON, for scripts. Default with --data: DIR/demo.json."`
+	CSV    string        `name:"csv" placeholder:"DIR" help:"Write the year as CSV files, to try import and policy try with."`
+	Still  bool          `help:"Submit nothing: nothing arrives by itself."`
+	Pace   time.Duration `default:"2s" placeholder:"TIME" help:"Pause between two cases that arrive (${default})."`
+	Play   bool          `help:"Play the cases to their end on the terminal, and exit."`
+	Log    bool          `help:"Write the server's log to the error output."`
 }
 
 // Run brings the company to life, serves it, and takes it away again.
@@ -85,7 +86,7 @@ func (c *demoRunCmd) Run(ctx context.Context, p *process) (err error) {
 	}
 	if !c.Still {
 		go func() {
-			if err := live.Run(serving, arrives); err != nil && serving.Err() == nil {
+			if err := live.Run(serving, c.Pace); err != nil && serving.Err() == nil {
 				log.Error("a case could not be submitted", "error", err)
 			}
 		}()
@@ -93,9 +94,6 @@ func (c *demoRunCmd) Run(ctx context.Context, p *process) (err error) {
 	c.welcome(p, house, time.Since(began))
 	return <-ended
 }
-
-// arrives is the pause between two cases of the day: the inbox fills while one looks.
-const arrives = 2 * time.Second
 
 // folder is where the demo lives, and how it is taken away.
 func (c *demoRunCmd) folder() (dir string, remove func() error, err error) {

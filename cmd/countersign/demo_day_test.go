@@ -63,7 +63,7 @@ func TestTheDayInABrowser(t *testing.T) {
 	file := t.TempDir() + "/demo.json"
 	ended := make(chan int, 1)
 	go func() {
-		ended <- run(ctx, []string{"demo", "--listen", "localhost:0", "--info", file}, process{in: strings.NewReader(""), out: &out, err: &out})
+		ended <- run(ctx, []string{"demo", "--listen", "localhost:0", "--info", file, "--pace", "50ms"}, process{in: strings.NewReader(""), out: &out, err: &out})
 	}()
 	out.await(t, `Ctrl-C ends it`)
 	info, err := demo.ReadInfo(file)
@@ -128,10 +128,10 @@ func TestTheDayInABrowser(t *testing.T) {
 	d.Click("input[name=why]")
 	d.Click("input[name=unexpected]")
 	d.Click("button.danger")
-	d.WaitText("enied")
+	d.WaitText("It is rejected, and an alert was raised")
 
 	// The tricks, each caught by another part.
-	for trick, caught := range map[string]string{"revision": "superseded", "row": "it was changed in the database", "replay": "Already released"} {
+	for trick, caught := range map[string]string{"revision": "The old request was superseded", "row": "it was changed in the database", "replay": "Already released"} {
 		d.Open(d.url + "/demo")
 		testkit.Eval[bool](b, `(() => { const f = document.querySelector('form[action="/demo/trick"] input[value="`+trick+`"]').form; f.requestSubmit(); return true; })()`)
 		d.WaitText(caught)

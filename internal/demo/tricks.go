@@ -63,7 +63,7 @@ func (l *Live) waiting(ctx context.Context, names ...string) (Case, *countersign
 // revise submits the waiting order again with another amount, as somebody would who
 // can edit the order in the ERP while the approver has the page open.
 func (l *Live) revise(ctx context.Context) (*Played, error) {
-	c, a, err := l.waiting(ctx, "large-order", "agent-order", "new-vendor-invoice")
+	c, a, err := l.waiting(ctx, "large-order", "agent-order", "new-vendor-invoice", "split-4", "payment-to-old-account")
 	if err != nil {
 		return nil, err
 	}
@@ -94,7 +94,7 @@ func (l *Live) revise(ctx context.Context) (*Played, error) {
 // editRow changes the account in the stored document, past the program, as somebody
 // could who has the database's file.
 func (l *Live) editRow(ctx context.Context) (*Played, error) {
-	_, a, err := l.waiting(ctx, "new-vendor-invoice", "payment-to-old-account", "large-order")
+	_, a, err := l.waiting(ctx, "new-vendor-invoice", "payment-to-old-account", "large-order", "agent-order", "split-4")
 	if err != nil {
 		return nil, err
 	}
