@@ -42,7 +42,7 @@ type Config struct {
 	MailPasswordFile string `yaml:"mail_password_file" doc:"File that holds the password of mail_user, readable by its owner alone." example:"/etc/countersign/mail-password"`
 	MailFrom         string `yaml:"mail_from" doc:"Whom mails come from. Required where mails are written." example:"Countersign <countersign@example.com>"`
 	MailDetails      string `yaml:"mail_details" default:"summary" doc:"summary: a mail names kind, number, amount, payee and who asks. none: it says that something waits, until when, and where. Accounts are in neither."`
-	MailFolder       string `yaml:"mail_folder" doc:"Folder that mails are written into, one file each, instead of to a server: to try it." example:"./countersign-mail"`
+	MailFolder       string `yaml:"mail_folder" doc:"Folder that mails are written into, one file each, to try it. Where it is set nothing is sent, whatever mail_server says." example:"./countersign-mail"`
 
 	AttestationRoots string `yaml:"attestation_roots" doc:"PEM file with the root certificates of the makers of hardware keys. Without it no policy can ask for assurance hardware." example:"/etc/countersign/fido-roots.pem"`
 }

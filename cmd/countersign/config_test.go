@@ -31,7 +31,7 @@ func TestExampleCannotDrift(t *testing.T) {
 	for line := range strings.Lines(text) {
 		name, _, _ := strings.Cut(strings.TrimPrefix(line, "#"), ":")
 		isSetting := strings.HasPrefix(line, "#") && !strings.HasPrefix(line, "# ") && strings.TrimSpace(line) != "#"
-		if isSetting && name != "tls_certificate" && name != "tls_key" && name != "attestation_roots" {
+		if isSetting && name != "tls_certificate" && name != "tls_key" && name != "attestation_roots" && name != "mail_password_file" && name != "mail_user" && name != "mail_roots" {
 			line = strings.TrimPrefix(line, "#")
 		}
 		on.WriteString(line)
@@ -62,12 +62,13 @@ func TestEverySettingByEnvironment(t *testing.T) {
 	t.Chdir(t.TempDir())
 	values := map[string]string{"data": "d", "keys": "k", "guard": "g", "database": "postgres://app@db.example/x", "listen": "localhost:1",
 		"public_url": "https://approve.example", "trusted_proxies": "10.0.0.0/8", "metrics_listen": "localhost:2", "log_level": "warn", "log_format": "json",
-		"max_body_bytes": "2048", "requests_per_key": "1", "requests_per_host": "2", "sign_ins_per_host": "3"}
+		"max_body_bytes": "2048", "requests_per_key": "1", "requests_per_host": "2", "sign_ins_per_host": "3",
+		"mail_server": "smtp.example:465", "mail_tls": "implicit", "mail_from": "desk@example.com", "mail_details": "none", "mail_folder": "mails"}
 	var env, wanted []string
 	var c Config
 	for _, s := range settingsOf(&c) {
 		switch s.name {
-		case "tls_certificate", "tls_key", "attestation_roots": // need files: see the scripts
+		case "tls_certificate", "tls_key", "attestation_roots", "mail_roots", "mail_user", "mail_password_file": // need files: see the scripts
 			continue
 		}
 		value, ok := values[s.name]
@@ -85,7 +86,7 @@ func TestEverySettingByEnvironment(t *testing.T) {
 	got, err := Load("file.yaml", env)
 	must(t, err)
 	for _, s := range settingsOf(&got) {
-		if slices.Contains([]string{"tls_certificate", "tls_key", "attestation_roots"}, s.name) {
+		if slices.Contains([]string{"tls_certificate", "tls_key", "attestation_roots", "mail_roots", "mail_user", "mail_password_file"}, s.name) {
 			continue
 		}
 		if !slices.Contains(wanted, s.name+"="+s.shown()) {

@@ -63,10 +63,6 @@ func (l *configLoader) mail() {
 	if c.MailDetails != notify.DetailsSummary && c.MailDetails != notify.DetailsNone {
 		l.wrong("mail_details", "", "%q: want %s or %s", c.MailDetails, notify.DetailsSummary, notify.DetailsNone)
 	}
-	if c.MailServer != "" && c.MailFolder != "" {
-		l.wrong("mail_folder", "leave out one of the two", "is set, and mail_server too")
-		return
-	}
 	if c.MailUser != "" && c.MailPasswordFile == "" {
 		l.wrong("mail_user", "name the file with the password in mail_password_file", "is set, and mail_password_file is not")
 		return
