@@ -20,6 +20,8 @@ type yamlReader struct {
 	quote byte
 	block int // indentation of the key whose block of text goes on; -1: none
 	depth int
+	src   string // the line
+	done  int    // bytes of it that are in pieces
 	out   []piece
 }
 
@@ -29,19 +31,22 @@ func highlight(text string) [][]piece {
 	r := yamlReader{block: -1}
 	var all [][]piece
 	for _, line := range strings.Split(text, "\n") {
-		r.out = nil
+		r.src, r.done, r.out = line, 0, nil
 		r.line(line)
 		all = append(all, r.out)
 	}
 	return all
 }
 
+// put takes the next bytes of the line, which are text, as a piece.
 func (r *yamlReader) put(class, text string) {
 	if text == "" {
 		return
 	}
+	from := r.done
+	r.done += len(text)
 	if n := len(r.out); n > 0 && r.out[n-1].class == class {
-		r.out[n-1].text += text
+		r.out[n-1].text = r.src[from-len(r.out[n-1].text) : r.done]
 		return
 	}
 	r.out = append(r.out, piece{class, text})

@@ -105,13 +105,13 @@ func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // shuts down need not wait for them. It may be called again.
 func (s *Site) Stop() { s.stop.Do(func() { close(s.stopped) }) }
 
-// policy is the content security policy of every page: everything comes from here,
+// contentPolicy is the content security policy of every page: everything comes from here,
 // nothing is inline, and no other page may frame it.
-const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+const contentPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
 func (s *Site) headers(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
-	h.Set("Content-Security-Policy", policy)
+	h.Set("Content-Security-Policy", contentPolicy)
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("X-Frame-Options", "DENY")
 	h.Set("Referrer-Policy", "same-origin")
