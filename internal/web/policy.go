@@ -37,9 +37,9 @@ type policyView struct {
 	Lists     []policyList
 	Versions  []policyVersion
 	Before    []policyVersion // older ones, which fold
-	Older     bool   // there is another version to compare with
-	MayDraft  bool   // the visitor may write another
-	Requests  string // how many were submitted, in words
+	Older     bool            // there is another version to compare with
+	MayDraft  bool            // the visitor may write another
+	Requests  string          // how many were submitted, in words
 	Waiting   []policyWaiting
 }
 
@@ -196,8 +196,8 @@ const openVersions = 6
 
 func versionText(n int64) string { return strconv.FormatInt(n, 10) }
 
-// soon is how long before an entry's end the page points to it.
-const soon = 30 * 24 * time.Hour
+// endsSoon is how long before an entry's end the page points to it.
+const endsSoon = 30 * 24 * time.Hour
 
 func (q *policyReader) list(l policy.ListOutline) policyList {
 	out := policyList{Name: l.Name, File: named(l.File), Href: "#list-" + url.PathEscape(l.Name)}
@@ -207,7 +207,7 @@ func (q *policyReader) list(l policy.ListOutline) policyList {
 		if !e.Until.IsZero() {
 			line.Until = q.f.Day(q.tx, e.Until.AddDate(0, 0, -1).Format(time.DateOnly))
 			line.Over = !e.Until.After(q.now)
-			line.Soon = !line.Over && e.Until.Before(q.now.Add(soon))
+			line.Soon = !line.Over && e.Until.Before(q.now.Add(endsSoon))
 		}
 		if line.Over {
 			over++
