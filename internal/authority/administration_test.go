@@ -1,6 +1,7 @@
 package authority_test
 
 import (
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -100,7 +101,7 @@ func TestRuling7WhoeverIsAddedMayDoNothing(t *testing.T) {
 		_, err := add(h.who["rosa"], jonas, authority.AddPersonSubject("jonas"))
 		h.refused(err, countersign.CodeForbidden)
 		_, err = add(samuel, jonas, authority.AddPersonSubject("somebody"))
-		h.refused(err, countersign.CodeUnauthenticated)
+		h.refused(err, countersign.CodeConflict)
 		grouped := jonas
 		grouped.Groups = []string{"approvers"}
 		_, err = add(samuel, grouped, authority.AddPersonSubject("jonas"))
@@ -215,6 +216,37 @@ func TestADelegationIsReadByWhomItConcerns(t *testing.T) {
 		h.must(h.a.EndDelegation(h.ctx, h.who["tomas"].session, made.ID))
 		if d, err := h.a.ReadDelegation(h.ctx, h.who["marta"].session, made.ID); err != nil || d.MayEnd || d.State != "over" {
 			t.Errorf("after its end: %+v (%v)", d, err)
+		}
+	})
+}
+
+// TestWhoeverDecidesReadsNames: a change that is about an id says in the document that is
+// signed what the id stands for, whatever was typed into it.
+func TestWhoeverDecidesReadsNames(t *testing.T) {
+	each(t, func(h *house) {
+		h.vendor("V-1", "Nordwind Technik GmbH", 6, nil)
+		samuel, claire := h.who["samuel"], h.who["claire"]
+		alert := h.alert("a1", "high", countersign.AlertSubject{Vendor: "V-1"})
+		frozen, err := samuel.freeze(authority.FreezeBody{Person: h.who["tomas"].id, Reason: "a line\nand e\u0301\x07 \u202eanother", StepUp: samuel.stepUp("freeze:" + h.who["tomas"].id)})
+		h.must(err)
+		for _, c := range []struct {
+			kind, id string
+			changes  []countersign.Change
+			want     map[string]string
+		}{
+			{countersign.KindPeopleChange, h.who["marta"].id, []countersign.Change{{Field: "group.add", To: "treasury"}}, map[string]string{"person": "Marta Silva"}},
+			{countersign.KindFactorReset, h.who["elif"].id, nil, map[string]string{"person": "Elif Kaya"}},
+			{countersign.KindBreakGlassNames, h.who["ingrid"].id, []countersign.Change{{Field: "break_glass", To: "true"}}, map[string]string{"person": "Ingrid Berg", "proposed_by": claire.id, "proposed_by_name": claire.name}},
+			{countersign.KindAlertClose, alert.ID, nil, map[string]string{"alert": alert.Title, "alert_about": "Nordwind Technik GmbH (V-1)", "alert_severity": "high"}},
+			{countersign.KindFreezeLift, frozen.ID, nil, map[string]string{"frozen": "Tomas Horak", "frozen_because": "a line and \u00e9 another", "proposed_by": claire.id, "proposed_by_name": claire.name}},
+		} {
+			a, err := claire.propose(c.kind, c.id, c.changes...)
+			h.must(err)
+			var d countersign.Document
+			h.must(countersign.DecodeStrict(a.Document, &d))
+			if !maps.Equal(d.Custom, c.want) {
+				t.Errorf("%s: %v, want %v", c.kind, d.Custom, c.want)
+			}
 		}
 	})
 }

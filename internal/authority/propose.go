@@ -102,10 +102,8 @@ func (a *Authority) propose(tx *store.Tx, c *caseFile, s Session, p Proposal, ru
 		doc.Requester = &countersign.Party{Type: "service", ID: store.InternalSource}
 		doc.Custom = map[string]string{"proposed_by": s.Person.ID}
 	}
-	if doc.Kind == countersign.KindDelegation {
-		if doc.Custom, err = inWhosePlace(tx, doc); err != nil {
-			return err
-		}
+	if err := spelledOut(tx, doc, s.Person.Name); err != nil {
+		return err
 	}
 	if err := doc.Validate("/"); err != nil {
 		return err

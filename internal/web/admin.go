@@ -2,6 +2,7 @@ package web
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/countersign/countersign"
@@ -230,6 +231,9 @@ type proposedView struct {
 
 // propose sends a change off to whoever decides on it, and says where that can be seen.
 func (v *visit) propose(p authority.Proposal) (string, error) {
+	if p.Subject = strings.TrimSpace(p.Subject); p.Subject == "" {
+		return "", countersign.NewProblem(countersign.CodeInvalid, "%s", v.t("admin.why_missing"))
+	}
 	a, err := v.org.Propose(v.ctx(), *v.session, p)
 	if err != nil {
 		return "", err

@@ -92,7 +92,7 @@ func (v *visit) answered(of asker) error {
 			return v.redirect(to)
 		}
 	}
-	if e, ok := v.shown(err); ok && !v.fragment() && e.Status != http.StatusNotFound {
+	if e, ok := v.shown(err); ok && !v.begins() && e.Status != http.StatusNotFound {
 		return v.askPage(of, e.Status, e)
 	}
 	return err

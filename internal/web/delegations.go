@@ -271,7 +271,7 @@ func delegate(v *visit) error {
 			return v.redirect("/delegations?said=made")
 		}
 	}
-	if e, ok := v.shown(err); ok && !v.fragment() {
+	if e, ok := v.shown(err); ok && !v.begins() {
 		return v.delegatePage(false, e.Status, e)
 	}
 	return err

@@ -137,7 +137,7 @@ func placeFreeze(v *visit) error {
 			return v.redirect("/admin/freezes?said=placed")
 		}
 	}
-	if e, ok := v.shown(err); ok && !v.fragment() {
+	if e, ok := v.shown(err); ok && !v.begins() {
 		return v.placePage(e.Status, e)
 	}
 	return err

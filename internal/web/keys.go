@@ -189,7 +189,7 @@ func makeKey(v *visit) error {
 			return v.render(view{name: "admin-key-make", title: v.t("keys.made.heading"), area: "admin", data: w})
 		}
 	}
-	if e, ok := v.shown(err); ok && !v.fragment() {
+	if e, ok := v.shown(err); ok && !v.begins() {
 		return v.makeKeyPage(e.Status, e)
 	}
 	return err

@@ -209,7 +209,7 @@ func addPerson(v *visit) error {
 			return v.redirect("/admin/people/" + id + "?said=added")
 		}
 	}
-	if e, ok := v.shown(err); ok && !v.fragment() {
+	if e, ok := v.shown(err); ok && !v.begins() {
 		return v.addPersonPage(e.Status, e)
 	}
 	return err

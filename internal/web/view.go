@@ -57,7 +57,7 @@ var areas = []struct {
 	{"requests", "/requests", []string{authority.GroupControllers, authority.GroupAuditors, authority.GroupAdministrators}},
 	{"policy", "/policy", []string{authority.GroupControllers, authority.GroupAuditors, authority.GroupAdministrators}},
 	{"audit", "/audit", []string{authority.GroupControllers, authority.GroupAuditors, authority.GroupAdministrators}},
-	{"admin", "/admin", []string{authority.GroupControllers, authority.GroupAdministrators}},
+	{"admin", "/admin", []string{authority.GroupControllers, authority.GroupAuditors, authority.GroupAdministrators}},
 }
 
 // view describes a page that is about to be rendered.

@@ -1,0 +1,81 @@
+package authority
+
+import (
+	"errors"
+	"strings"
+	"unicode"
+
+	"github.com/countersign/countersign"
+	"github.com/countersign/countersign/internal/store"
+	"golang.org/x/text/unicode/norm"
+)
+
+// spelledOut names in a proposed document what stands there by its id only: whose
+// rights, which alert, what is frozen and why. Whoever decides reads what they sign.
+// What is not on record is left out, and refused afterwards.
+func spelledOut(tx *store.Tx, d *countersign.Document, proposer string) (err error) {
+	add := func(name, text string) {
+		if text = readable(text); text != "" {
+			if d.Custom == nil {
+				d.Custom = map[string]string{}
+			}
+			d.Custom[name] = text
+		}
+	}
+	if d.Custom["proposed_by"] != "" {
+		add("proposed_by_name", proposer)
+	}
+	switch d.Kind {
+	case countersign.KindDelegation:
+		d.Custom, err = inWhosePlace(tx, d)
+	case countersign.KindPeopleChange, countersign.KindFactorReset, countersign.KindBreakGlassNames:
+		var p store.Person
+		p, err = tx.Person(d.ID)
+		add("person", p.Name)
+	case countersign.KindHistoryConfirm:
+		var v store.Vendor
+		v, err = tx.Vendor(d.ID)
+		add("vendor", v.Name)
+	case countersign.KindAlertClose:
+		var al store.Alert
+		if al, err = tx.Alert(d.ID); err == nil {
+			add("alert", al.Title)
+			add("alert_severity", al.Severity)
+			err = subjectNamed(tx, al.About, "alert_about", add)
+		}
+	case countersign.KindFreezeExtend, countersign.KindFreezeLift:
+		var f store.Freeze
+		if f, err = tx.Freeze(d.ID); err == nil {
+			add("frozen_because", f.Reason)
+			err = subjectNamed(tx, f.About, "frozen", add)
+		}
+	}
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+// subjectNamed adds what an alert or a freeze is about: a person, or a vendor with its
+// number.
+func subjectNamed(tx *store.Tx, about, name string, add func(name, text string)) error {
+	if vendor, ok := vendorOf(about); ok {
+		v, err := tx.Vendor(vendor)
+		add(name, strings.TrimSpace(v.Name+" ("+vendor+")"))
+		return err
+	}
+	p, err := tx.Person(about)
+	add(name, p.Name)
+	return err
+}
+
+// readable is a text that came from elsewhere as a document may have it: in one line,
+// without what cannot be seen, and not too long to be read.
+func readable(s string) string {
+	const most = 500 // bytes
+	s = strings.Join(strings.FieldsFunc(norm.NFC.String(strings.ToValidUTF8(s, "\ufffd")), func(r rune) bool { return unicode.IsControl(r) || unicode.IsSpace(r) || countersign.Invisible(r) }), " ")
+	if len(s) > most {
+		s = strings.ToValidUTF8(s[:most], "") + "…"
+	}
+	return s
+}
