@@ -108,7 +108,7 @@ func (a *Authority) Inbox(ctx context.Context, s Session, q InboxQuery) (*InboxP
 
 func (b *inboxOf) page(q InboxQuery) (*InboxPage, error) {
 	out := &InboxPage{Tab: q.Tab}
-	first, err := b.you("", max(q.Limit, 25)) // also what the counts rest on
+	first, err := b.you("", q.Limit) // also what the counts rest on
 	if err != nil {
 		return nil, err
 	}
@@ -117,8 +117,6 @@ func (b *inboxOf) page(q InboxQuery) (*InboxPage, error) {
 		found := first
 		if q.After != "" {
 			found, err = b.you(q.After, q.Limit)
-		} else if len(found.rows) > q.Limit {
-			found, err = b.you("", q.Limit)
 		}
 		if err == nil {
 			out.Items, err = b.items(found.rows)

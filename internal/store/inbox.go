@@ -219,12 +219,13 @@ func (tx *Tx) FinishedOf(person string, before time.Time, id string, limit int) 
 		) m ORDER BY at DESC, id DESC LIMIT $5`, person, before, id, limit)
 }
 
-// CountFinishedOf counts what [Tx.FinishedOf] lists, up to most.
+// CountFinishedOf counts what [Tx.FinishedOf] lists, up to most. That a time is asked
+// for keeps the primary key out of it, by which everything would be gone through.
 func (tx *Tx) CountFinishedOf(person string, most int) (n int, err error) {
 	err = tx.Row(`SELECT COUNT(DISTINCT id) FROM (
 		SELECT * FROM (SELECT approval_id AS id FROM decision d WHERE org_id = $1 AND person_id = $2 AND `+over("d.approval_id")+` LIMIT $3) x
 		UNION ALL SELECT * FROM (SELECT id FROM approval WHERE org_id = $1 AND requester_key = $2 AND status NOT IN ('pending', 'unsatisfiable') LIMIT $3) y
-		UNION ALL SELECT * FROM (SELECT approval_id AS id FROM audience w WHERE org_id = $1 AND who = 'own:' || $2 AND part = 'ask' AND `+over("w.approval_id")+` LIMIT $3) z
+		UNION ALL SELECT * FROM (SELECT approval_id AS id FROM audience w WHERE org_id = $1 AND who = 'own:' || $2 AND part = 'ask' AND created_us >= 0 AND `+over("w.approval_id")+` LIMIT $3) z
 		) u`, person, most).Scan(&n)
 	return min(n, most), err
 }

@@ -55,7 +55,7 @@ func showInbox(v *visit) error {
 		return err
 	}
 	w := inboxView{Tab: page.Tab, Tabs: v.inboxTabs(page), Rows: v.inboxRows(page)}
-	if page.Next != "" {
+	if page.Next != "" && countOf(page) > 0 { // where there is nothing, nothing follows
 		w.Next = inboxPath(page.Tab) + "&after=" + url.QueryEscape(page.Next)
 	}
 	if q.After != "" {
@@ -74,6 +74,17 @@ func showInbox(v *visit) error {
 		return err
 	}
 	return v.render(view{name: "inbox", title: v.inboxTitle(page.Counts), area: "inbox", data: w})
+}
+
+// countOf is how many requests the page's tab holds.
+func countOf(page *authority.InboxPage) int {
+	switch page.Tab {
+	case authority.TabOthers:
+		return page.Counts.Others.N
+	case authority.TabDecided:
+		return page.Counts.Decided.N
+	}
+	return page.Counts.You.N
 }
 
 // inboxPath is where a tab is. It always has a parameter, for more to be added.
