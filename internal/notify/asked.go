@@ -112,16 +112,23 @@ func stillAsked(tx *store.Tx, row store.Approval, person string) (bool, error) {
 	return !slices.ContainsFunc(audience, func(a store.Audience) bool { return a.Who == store.AudienceOwn+person }), err
 }
 
+// requirementOf reads the requirement out of the state machine's record.
+func requirementOf(state string) (countersign.Requirement, error) {
+	var s struct {
+		Requirement countersign.Requirement `json:"requirement"`
+	}
+	err := json.Unmarshal([]byte(state), &s)
+	return s.Requirement, err
+}
+
 // remindBefore is when people are reminded where the policy says nothing.
 var remindBefore = []int{24 * 3600}
 
 // plan makes the jobs of what is told later: reminders before the end, and the
 // escalation. A job that waits already is not planned again.
 func (b *Bell) plan(tx *store.Tx, row store.Approval, l letter) ([]store.Job, error) {
-	var state struct {
-		Requirement countersign.Requirement `json:"requirement"`
-	}
-	if err := json.Unmarshal([]byte(row.State), &state); err != nil {
+	requirement, err := requirementOf(row.State)
+	if err != nil {
 		return nil, err
 	}
 	var jobs []store.Job
@@ -133,7 +140,7 @@ func (b *Bell) plan(tx *store.Tx, row store.Approval, l letter) ([]store.Job, er
 		jobs = append(jobs, store.Job{ID: id, Topic: topicLater, Subject: row.ID, Payload: payload, Run: run})
 		return err
 	}
-	before := state.Requirement.Reminders
+	before := requirement.Reminders
 	if before == nil {
 		before = remindBefore
 	}
@@ -145,7 +152,7 @@ func (b *Bell) plan(tx *store.Tx, row store.Approval, l letter) ([]store.Job, er
 			return nil, err
 		}
 	}
-	if e := state.Requirement.Escalate; e != nil {
+	if e := requirement.Escalate; e != nil {
 		l.Kind, l.Event = kindEscalation, row.ID+"."+kindEscalation
 		if err := add(row.Created.Add(time.Duration(e.After)*time.Second), l.Event); err != nil {
 			return nil, err
@@ -174,13 +181,11 @@ func (b *Bell) due(tx *store.Tx, l letter) ([]store.Job, error) {
 		}
 		return b.to(l, people, row.ID)
 	}
-	var state struct {
-		Requirement countersign.Requirement `json:"requirement"`
-	}
-	if err := json.Unmarshal([]byte(row.State), &state); err != nil || state.Requirement.Escalate == nil {
+	requirement, err := requirementOf(row.State)
+	if err != nil || requirement.Escalate == nil {
 		return nil, err
 	}
-	people, err := members(tx, state.Requirement.Escalate.To...)
+	people, err := members(tx, requirement.Escalate.To...)
 	if err != nil {
 		return nil, err
 	}
