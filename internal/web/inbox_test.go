@@ -237,7 +237,7 @@ func TestInboxInTheBrowser(t *testing.T) {
 	press("?")
 	b.Wait(`document.querySelector('#keys').open`)
 	press("\x1b")
-	b.Wait(`!document.querySelector('#keys').open`)
+	b.Wait(`!document.querySelector("#keys").open && !document.querySelector("#keys").contains(document.activeElement)`)
 	press("j")
 	press("a")
 	b.Wait(fmt.Sprintf(`location.pathname === '/r/%s/approve'`, fourth.ID))

@@ -114,7 +114,7 @@
     '/': () => filter?.focus(), '?': () => keys?.showModal(), gi: () => { location = '/'; }, gh: () => { location = '/?tab=decided'; },
   };
   document.addEventListener('keydown', (e) => {
-    if (e.ctrlKey || e.metaKey || e.altKey || e.isComposing || !on?.checked || e.target.closest('input, textarea, select, dialog, [contenteditable]')) return;
+    if (e.ctrlKey || e.metaKey || e.altKey || e.isComposing || !on?.checked || e.target.closest('input, textarea, select, dialog[open], [contenteditable]')) return;
     const f = press[before + e.key] || press[e.key];
     before = e.key === 'g' ? 'g' : '';
     if (f) { e.preventDefault(); f(); }
