@@ -36,6 +36,8 @@ type TablePage struct {
 type RequestRow struct {
 	InboxItem
 	watchers      []string
+	Vendor        string // id of who is paid; "" where nobody is
+	RequesterKey  string // as TableFilter.Requester takes it
 	Outcome       countersign.Outcome
 	PolicyVersion int64
 	Rules         []string // that counted, in the policy's order

@@ -75,7 +75,7 @@ func (b *inboxOf) requestRows(ids []string) ([]RequestRow, error) {
 		if !ok {
 			continue
 		}
-		v := RequestRow{Outcome: row.Outcome, PolicyVersion: row.PolicyVersion, Rules: strings.Fields(row.Rules), Founding: row.Founding}
+		v := RequestRow{Vendor: row.Vendor, RequesterKey: row.Requester, Outcome: row.Outcome, PolicyVersion: row.PolicyVersion, Rules: strings.Fields(row.Rules), Founding: row.Founding}
 		c, err := light(row)
 		switch {
 		case errors.Is(err, errTampered):

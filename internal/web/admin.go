@@ -295,6 +295,8 @@ func (v *visit) backFrom(doc *countersign.Document) string {
 		return "/admin/freezes"
 	case countersign.KindSettingsChange:
 		return "/admin/settings"
+	case countersign.KindPolicyPublish:
+		return "/policy"
 	}
 	return "/"
 }

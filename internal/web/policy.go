@@ -14,12 +14,17 @@ import (
 
 func policyRoutes() []route {
 	return []route{
-		{pattern: "GET /policy", who: signedIn, serve: showPolicy},
-		{pattern: "GET /policy/difference", who: signedIn, serve: showPolicyDifference},
-		{pattern: "GET /policy/draft", who: signedIn, serve: startDraft},
-		{pattern: "POST /policy/draft", who: signedIn, large: maxDraft, serve: checkDraft},
-		{pattern: "POST /policy/draft/propose", who: signedIn, large: maxDraft, serve: proposeDraft},
+		{pattern: "GET /policy", who: signedIn, serve: register(showPolicy)},
+		{pattern: "GET /policy/difference", who: signedIn, serve: register(showPolicyDifference)},
+		{pattern: "GET /policy/draft", who: signedIn, serve: drafters(startDraft)},
+		{pattern: "POST /policy/draft", who: signedIn, large: maxDraft, serve: drafters(checkDraft)},
+		{pattern: "POST /policy/draft/propose", who: signedIn, large: maxDraft, serve: drafters(proposeDraft)},
 	}
+}
+
+// drafters lets those to a page who may propose a policy, and nobody else.
+func drafters(serve func(*visit) error) func(*visit) error {
+	return forGroups(serve, authority.GroupControllers, authority.GroupAdministrators)
 }
 
 // policyView is the page of one version of the policy.

@@ -239,8 +239,5 @@ func proposeDraft(v *visit) error {
 	if err != nil {
 		return err
 	}
-	if made.Status == countersign.StatusApproved { // founding: it is in force
-		return v.redirect("/policy")
-	}
-	return v.redirect("/r/" + made.ID)
+	return v.redirect("/proposed/" + made.ID)
 }
