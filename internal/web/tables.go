@@ -53,7 +53,7 @@ func (q *tableReader) tabs(current string) []tableTab {
 // figure is a number that a control owner should have an eye on.
 type figure struct {
 	Number, Text, Href string
-	Tone               string
+	Loud               bool // it must not wait
 }
 
 // tableReader writes rows of the tables.
@@ -186,12 +186,10 @@ func (q *tableReader) eye(founding *authority.FoundingState, holds int, more boo
 	out := []figure{{Number: count(holds) + plus, Text: q.tx.T("tables.eye.holds"), Href: "/holds"},
 		{Number: count(freezes), Text: q.tx.T("tables.eye.freezes"), Href: "/admin/freezes"},
 		{Number: count(uses), Text: q.tx.T("tables.eye.break_glass"), Href: "/admin/break-glass"}}
-	if uses > 0 {
-		out[2].Tone = "no"
-	}
+	out[2].Loud = uses > 0
 	switch {
 	case founding.Founding:
-		out = append(out, figure{Number: count(len(founding.Administrators)) + "/" + count(founding.Needed), Text: q.tx.T("tables.eye.founding"), Href: "/admin", Tone: "no"})
+		out = append(out, figure{Number: count(len(founding.Administrators)) + "/" + count(founding.Needed), Text: q.tx.T("tables.eye.founding"), Href: "/admin", Loud: true})
 	case founding.Stamped > 0:
 		out = append(out, figure{Number: count(founding.Stamped), Text: q.tx.T("tables.eye.stamped")})
 	}
