@@ -118,6 +118,9 @@ func TestImportOfRealFiles(t *testing.T) {
 		rows, vendors, negatives, big int64
 	}{{"oxford.csv", "GBP", 57692, 2870, 71, 3000}, {"gla.csv", "GBP", 28145, 3490, 1209, 6650}} {
 		t.Run(f.name, func(t *testing.T) {
+			if testing.Short() && f.rows > 30000 {
+				t.Skip("the larger file is for the full tests")
+			}
 			path := filepath.Join("..", "..", "..", "shared", "data", f.name)
 			if _, err := os.Stat(path); err != nil {
 				if os.Getenv("COUNTERSIGN_REQUIRE_SHARED") == "1" {

@@ -61,7 +61,7 @@ func chromium(t testing.TB) string {
 func OpenBrowser(t testing.TB) *Browser {
 	t.Helper()
 	path := chromium(t)
-	parent, stop := context.WithTimeout(context.Background(), 3*time.Minute)
+	parent, stop := context.WithTimeout(context.Background(), 8*time.Minute)
 	t.Cleanup(stop)
 	alloc, stopAlloc := chromedp.NewExecAllocator(parent, chromedp.ExecPath(path), chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun,
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true),

@@ -57,7 +57,7 @@ const judge = `(async () => {
 		const wide = [...document.querySelectorAll('main *')].filter(e => e.getBoundingClientRect().right > innerWidth + 1 && !e.closest('.wide, .hidden, pre, nav'))[0];
 		out.push('wider than the window: ' + (wide ? wide.outerHTML.slice(0, 160) : ''));
 	}
-	const r = await axe.run(document, {resultTypes: ['violations'], runOnly: RULES});
+	const r = await axe.run(document, {resultTypes: ['violations'], preload: false, runOnly: RULES});
 	for (const v of r.violations) out.push(v.id + ': ' + v.help + ' at ' + v.nodes.slice(0, 3).map(n => n.target.join(' ') + ' (' + (n.any[0]?.message ?? n.failureSummary ?? '').slice(0, 160) + ')').join('; '));
 	return out.join('\n');
 })()`
@@ -66,36 +66,40 @@ const judge = `(async () => {
 // on a desktop, light and dark. On the way it takes pictures, where a folder for them
 // is named.
 func TestGalleryIsAccessible(t *testing.T) {
-	source := axe(t)
-	base := serveGallery(t)
-	b := testkit.OpenBrowser(t)
-	b.Expect("Failed to load resource: the server responded with a status of") // error pages have their statuses
+	source, base := axe(t), serveGallery(t)
+	for name, size := range map[string][2]int64{"phone": {390, 844}, "desktop": {1280, 860}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := testkit.OpenBrowser(t)
+			b.Expect("Failed to load resource: the server responded with a status of") // error pages have their statuses
+			b.Size(size[0], size[1], name == "phone")
+			judgeAll(t, b, source, base, name)
+		})
+	}
+}
+
+// judgeAll holds every state of the gallery to axe at one size of window.
+func judgeAll(t *testing.T, b *testkit.Browser, source, base, size string) {
 	b.Open(base + "/gallery")
 	links := testkit.Eval[[]string](b, `[...document.querySelectorAll('main a[href^="/gallery/"]')].map(a => a.getAttribute('href'))`)
 	if len(links) < 10 {
 		t.Fatalf("only %d states in the gallery", len(links))
 	}
 	all := `{type: 'tag', values: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']}`
-	for _, size := range []struct {
-		name          string
-		width, height int64
-	}{{"phone", 390, 844}, {"desktop", 1280, 860}} {
-		b.Size(size.width, size.height, size.name == "phone")
-		for _, link := range links {
-			b.Dark(false)
-			b.Open(base + link)
-			testkit.Eval[bool](b, source+"; true")
-			for _, dark := range []bool{false, true} {
-				b.Dark(dark)
-				rules, scheme := all, "light"
-				if dark {
-					rules, scheme = `{type: 'rule', values: ['color-contrast']}`, "dark"
-				}
-				if found := testkit.Eval[string](b, strings.Replace(judge, "RULES", rules, 1)); found != "" {
-					t.Errorf("%s, %s, %s:\n%s", link, size.name, scheme, found)
-				}
-				b.Screenshot(fmt.Sprintf("%s-%s-%s", strings.ReplaceAll(strings.TrimPrefix(link, "/gallery/"), "/", "-"), size.name, scheme))
+	for _, link := range links {
+		b.Dark(false)
+		b.Open(base + link)
+		testkit.Eval[bool](b, source+"; true")
+		for _, dark := range []bool{false, true} {
+			b.Dark(dark)
+			rules, scheme := all, "light"
+			if dark {
+				rules, scheme = `{type: 'rule', values: ['color-contrast']}`, "dark"
 			}
+			if found := testkit.Eval[string](b, strings.Replace(judge, "RULES", rules, 1)); found != "" {
+				t.Errorf("%s, %s, %s:\n%s", link, size, scheme, found)
+			}
+			b.Screenshot(fmt.Sprintf("%s-%s-%s", strings.ReplaceAll(strings.TrimPrefix(link, "/gallery/"), "/", "-"), size, scheme))
 		}
 	}
 }
