@@ -251,14 +251,15 @@ func (b *Browser) Size(width, height int64, phone bool) {
 	}
 }
 
-// Dark asks for dark pages, or light ones.
+// Dark asks for dark pages, or light ones, and for none that move: what is looked at
+// stands still.
 func (b *Browser) Dark(on bool) {
 	b.T.Helper()
 	value := "light"
 	if on {
 		value = "dark"
 	}
-	_, err := chromedp.Call(b.Ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: value}}})
+	_, err := chromedp.Call(b.Ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: value}, {Name: "prefers-reduced-motion", Value: "reduce"}}})
 	if err != nil {
 		b.T.Fatal(err)
 	}
