@@ -3,6 +3,7 @@ package notify_test
 import (
 	"bytes"
 	"encoding/json"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -96,21 +97,67 @@ func TestFreezesAreTold(t *testing.T) {
 	})
 }
 
-// A mail that has waited says nothing that is not so any more: what was decided or
-// withdrawn in the meantime is not asked.
+// A mail that has waited says nothing that is not so any more: what was decided in the
+// meantime is not asked, whether the event or its mails had waited.
 func TestStaleMailsAreNotSent(t *testing.T) {
-	testkit.Each(t, func(t *testing.T, s *testkit.Server) {
-		s.Settle()
-		marta := s.Person("marta")
-		a := s.Submit(testkit.Order("PO-1", "30000.00"))
+	s := testkit.StartSQLite(t, testkit.Options{})
+	s.Settle()
+	marta := s.Person("marta")
+	deny := func(a *countersign.Approval) {
 		if _, problem := marta.ByPasskey(a.ID, countersign.ActDeny); problem != nil {
 			t.Fatal(problem)
 		}
-		d := openDesk(t, s, notify.DetailsSummary) // only now it rings
-		all := d.mails()
-		d.want(all, "Waiting for you")
-		d.want(all, "Denied: Purchase order PO-1", "elif")
-	})
+	}
+	deny(s.Submit(testkit.Order("PO-1", "30000.00")))
+	d := openDesk(t, s, notify.DetailsSummary) // only now it rings
+	all := d.mails()
+	d.want(all, "Waiting for you")
+	d.want(all, "Denied: Purchase order PO-1", "elif")
+
+	two := s.Submit(testkit.Order("PO-2", "30000.00"))
+	s.Must(os.Rename(d.folder, d.folder+"-away")) // the post is closed
+	s.Must(os.WriteFile(d.folder, nil, 0o600))
+	three := s.Submit(testkit.Order("PO-3", "30000.00"))
+	time.Sleep(500 * time.Millisecond)
+	deny(three)
+	deny(two)
+	time.Sleep(500 * time.Millisecond)
+	s.Must(os.Remove(d.folder))
+	s.Must(os.Rename(d.folder+"-away", d.folder))
+	s.Clock.Forward(time.Minute)
+	all = d.mails()
+	d.want(all, "Waiting for you: Purchase order PO-3")
+	d.want(all, "Denied: Purchase order PO-3", "elif")
+}
+
+// Whoever asked is not asked, and whoever has decided is not reminded: one natural
+// person counts once.
+func TestTrapOnesOwnRequestIsNotAskedOfOneself(t *testing.T) {
+	s := testkit.StartSQLite(t, testkit.Options{})
+	s.Settle()
+	s.Vendor("V-1", "Nordwind Technik GmbH", 8, account())
+	tomas := s.Person("tomas")
+	s.Person("amara")
+	s.Person("daniel")
+	d := openDesk(t, s, notify.DetailsSummary)
+	d.mails()
+	own := s.Submit(testkit.Order("PO-1", "30000.00", func(doc *countersign.Document) {
+		doc.Requester = &countersign.Party{Type: "person", ID: "marta", Name: "Marta Silva"}
+	}))
+	d.want(d.mails(), "Waiting for you", "daniel", "ingrid")
+	two := s.Submit(bankChange())
+	d.want(d.mails(), "Waiting for you", "tomas", "amara", "ingrid")
+	if _, problem := tomas.ByPasskey(two.ID, countersign.ActApprove); problem != nil {
+		t.Fatal(problem)
+	}
+	s.Clock.Forward(6*24*time.Hour + time.Hour)
+	time.Sleep(1200 * time.Millisecond) // the bell looks every second
+	all := d.mails()
+	d.want(all, "Still waiting for you: Change of a vendor", "amara", "ingrid")
+	d.want(all, "Still waiting for you: Purchase order", "daniel", "ingrid")
+	if own.Status != countersign.StatusPending {
+		t.Error(own.Status)
+	}
 }
 
 // A reset is told to the person and to the administrators, a lock to the person; the
