@@ -107,6 +107,14 @@ func (v *visit) adminArea() string {
 	return ""
 }
 
+// proposeVerb is what a proposal's button says.
+func (v *visit) proposeVerb() string {
+	if v.who.Founding {
+		return v.t("admin.propose_now")
+	}
+	return v.t("admin.propose")
+}
+
 // decides says who decides on a proposal: a second person, two, or, while the
 // organisation is founding, nobody else.
 func (v *visit) decides(key string) string {

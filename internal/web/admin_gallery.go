@@ -65,10 +65,11 @@ func overviewSpecimens(s *Site) []specimen {
 	proposed := func(state string, status countersign.Status, both bool) specimen {
 		doc := &countersign.Document{Kind: countersign.KindPeopleChange, ID: "per_01KE3W6Q5JX7N0V2D9H4T8ABCM", Revision: "20261124T101200.000000Z", Subject: "She leads the site in Emden from December on.",
 			Requester: &countersign.Party{Type: "person", ID: "per_01KE3W6Q5JX7N0V2D9H4T8ABCN", Name: "Samuel Mensah"},
+			Custom:    map[string]string{"person": "Marta Silva"},
 			Changes:   []countersign.Change{{Field: "group.add", To: "approvers"}, {Field: "limit", From: "30000.00 EUR", To: "50000.00 EUR"}}}
 		if both {
 			doc.Kind, doc.Changes = countersign.KindBreakGlassNames, []countersign.Change{{Field: "break_glass", From: "false", To: "true"}}
-			doc.Custom = map[string]string{"proposed_by": doc.Requester.ID}
+			doc.Custom = map[string]string{"proposed_by": doc.Requester.ID, "proposed_by_name": doc.Requester.Name, "person": "Marta Silva"}
 		}
 		w := proposedOf(t, status, doc)
 		w.Card, w.Request, w.Back, w.Missing = specimenCard(s, doc), "/r/req_1", "/admin", []string{"1 more approval from administrators"}
@@ -122,13 +123,13 @@ func personActSpecimens(s *Site) []specimen {
 		w.StepUp = fields
 		return adminSpecimen("admin-person-add", state, t("people.add.heading"), w)
 	}
-	change := changeView{Name: "Marta Silva", Decides: t("admin.decides.second"), Active: true, WasActive: t("admin.yes_no.true"), WasPrivileged: t("admin.yes_no.false"),
+	change := changeView{Name: "Marta Silva", Decides: t("admin.decides.second"), Verb: t("admin.propose"), Active: true, WasActive: t("admin.yes_no.true"), WasPrivileged: t("admin.yes_no.false"),
 		Groups: []groupBox{{Name: "administrators", Does: t("people.group.administrators")}, {Name: "approvers", Was: true, Is: true}, {Name: "auditors", Does: t("people.group.auditors")},
 			{Name: "a_group_with_a_name_that_does_not_want_to_end", Was: true}},
 		Limits: []limitField{{"limit", kindName(s.texts, ""), "50000.00 EUR", "50000.00 EUR"}}, Kinds: []kindChoice{{countersign.KindPayment, kindName(s.texts, countersign.KindPayment), true}}}
 	wrong := change
 	meanwhile := errorOf(countersign.NewProblem(countersign.CodeConflict, "%s", t("people.change.meanwhile")).WithHint("%s", t("people.change.meanwhile_hint")), t)
-	wrong.Problem, wrong.Self, wrong.Decides, wrong.Name = &meanwhile, true, t("admin.decides.founding"), specimenLongName
+	wrong.Problem, wrong.Self, wrong.Decides, wrong.Verb, wrong.Name = &meanwhile, true, t("admin.decides.founding"), t("admin.propose_now"), specimenLongName
 	invite := func(state string, w inviteView) specimen {
 		w.Name, w.Rights, w.Back = "Marta Silva", true, "/admin/people/per_1"
 		return adminSpecimen("admin-invite", state, t("people.invite.heading", "name", w.Name), w)

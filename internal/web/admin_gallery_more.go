@@ -100,12 +100,12 @@ func settingSpecimens(s *Site) []specimen {
 		return adminSpecimen("admin-settings", state, t("settings.heading"), w)
 	}
 	typed, units := unitsOf(t, "86400")
-	cool := settingView{settingRow: rows[1], From: "86400", Number: true, Typed: typed, Units: units, Least: "0 s", Most: "30 d", Decides: t("admin.decides.second")}
+	cool := settingView{settingRow: rows[1], From: "86400", Number: true, Typed: typed, Units: units, Least: "0 s", Most: "30 d", Decides: t("admin.decides.second"), Verb: t("admin.propose")}
 	late := errorOf(countersign.NewProblem(countersign.CodeConflict, "cool_off_seconds is %q now, and the change was made from %q", "3600", "86400").WithHint("look at the settings as they are, and propose it anew"), t)
 	conflict := cool
-	conflict.Problem, conflict.Said, conflict.Decides = &late, "The works council has agreed.", t("admin.decides.founding")
-	kinds := settingView{settingRow: rows[0], Typed: rows[0].Value, Help: t("settings.help.kinds"), Decides: t("admin.decides.second")}
-	days := settingView{settingRow: rows[3], Number: true, Typed: "3650", Least: "30 d", Most: "36 500 d", Decides: t("admin.decides.second")}
+	conflict.Problem, conflict.Said, conflict.Decides, conflict.Verb = &late, "The works council has agreed.", t("admin.decides.founding"), t("admin.propose_now")
+	kinds := settingView{settingRow: rows[0], Typed: rows[0].Value, Help: t("settings.help.kinds"), Decides: t("admin.decides.second"), Verb: t("admin.propose")}
+	days := settingView{settingRow: rows[3], Number: true, Typed: "3650", Least: "30 d", Most: "36 500 d", Decides: t("admin.decides.second"), Verb: t("admin.propose")}
 	one := func(state string, w settingView) specimen { return adminSpecimen("admin-setting", state, w.Title, w) }
 	return []specimen{list("administrator", settingsView{May: true}), list("waits", settingsView{May: true, Changes: specimenChanges(s)[1:2]}), list("auditor", settingsView{}),
 		one("length", cool), one("conflict", conflict), one("text", kinds), one("number", days)}
@@ -139,7 +139,7 @@ func delegationSpecimens(s *Site) []specimen {
 	return []specimen{own("some", delegationsView{Given: given, Taken: taken, Below: below, Next: "/delegations?after=del_4"}), own("made", delegationsView{Given: given[:1], Said: t("delegations.said.made")}), own("none", delegationsView{Empty: true}),
 		adminSpecimen("delegations", "all", t("delegations.all"), delegationsView{Tabs: adminTabs(t, "delegations"), Heading: t("delegations.all"), Lead: t("delegations.all_lead"), Rows: append(given, taken...)}),
 		make("own", mine), make("refused", refused), make("nobody", nobody),
-		make("absent", delegateView{Heading: t("delegations.propose.heading"), Lead: t("delegations.propose.lead"), For: below, Decides: t("admin.decides.second_either")})}
+		make("absent", delegateView{Heading: t("delegations.propose.heading"), Lead: t("delegations.propose.lead"), For: below, Decides: t("admin.decides.second_either"), Verb: t("admin.propose")})}
 }
 
 func preferenceSpecimens(s *Site) []specimen {

@@ -81,16 +81,16 @@ func (v *visit) settingText(name, value string) string {
 // settingView is the page on which a change of one setting is proposed.
 type settingView struct {
 	settingRow
-	Action      string
-	From        string // what the form was made from
-	Number      bool
-	Typed       string
-	Least, Most string // in words
-	Units       []unitChoice
-	Help        string // for what is no number
-	Said        string // the reason
-	Decides     string
-	Problem     *errorView
+	Action        string
+	From          string // what the form was made from
+	Number        bool
+	Typed         string
+	Least, Most   string // in words
+	Units         []unitChoice
+	Help          string // for what is no number
+	Said          string // the reason
+	Decides, Verb string
+	Problem       *errorView
 }
 
 // unitChoice is a unit in which a length of time is typed.
@@ -123,7 +123,7 @@ func (v *visit) settingPage(status int, problem *errorView) error {
 	if err != nil {
 		return err
 	}
-	w := settingView{settingRow: v.settingRow(s), Action: "/admin/settings/" + s.Name, From: s.Value, Number: s.Most > 0, Typed: s.Value, Said: v.form("reason"), Decides: v.decides("second"), Problem: problem}
+	w := settingView{settingRow: v.settingRow(s), Action: "/admin/settings/" + s.Name, From: s.Value, Number: s.Most > 0, Typed: s.Value, Said: v.form("reason"), Decides: v.decides("second"), Verb: v.proposeVerb(), Problem: problem}
 	if w.Number {
 		w.Least, w.Most = v.settingText(s.Name, strconv.Itoa(s.Least)), v.settingText(s.Name, strconv.Itoa(s.Most))
 	} else {

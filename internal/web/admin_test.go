@@ -103,6 +103,9 @@ func TestRightsAreChangedByTwo(t *testing.T) {
 	if late := c.post(path, fields...); late.Status != 409 || !strings.Contains(late.text(), "were changed while you had this form open") {
 		t.Errorf("from what is no longer so: %d %s", late.Status, late.text())
 	}
+	if late := c.post(path, append(fields, "another", "something_else")...); strings.Contains(late.Body, "something_else") {
+		t.Error("what was typed stands in a form that was made from something else")
+	}
 	fresh := c.get(path).hidden()
 	if none := c.post(path, append(fresh, "active", "1", "group", "approvers", "group", "site_leads", "limit", "30000.00 EUR", "reason", "r")...); none.Status != 400 || !strings.Contains(none.text(), "Nothing is different") {
 		t.Errorf("nothing: %d %s", none.Status, none.text())

@@ -163,7 +163,7 @@ func askCloseAlert(v *visit) (*asked, error) {
 	q := &asked{view: askView{Heading: v.t("alerts.close.heading"), Does: []string{v.t("alerts.close.does"), v.t("alerts.close.else")}, Reason: true, Decides: v.decides("second_either"),
 		Facts: []askFact{{Label: v.t("alerts.what"), Text: row.Title}, {Label: v.t("alerts.about"), Text: wordAndName(row.AboutWord, row.About)},
 			{Label: v.t("alerts.severity"), Text: row.Severity}, {Label: v.t("alerts.from"), Text: row.Source}, {Label: v.t("alerts.raised"), At: row.Raised}, {Label: v.t("alerts.ends"), At: row.Ends}},
-		Verb: v.t("admin.propose"), Back: "/admin/alerts"}}
+		Verb: v.proposeVerb(), Back: "/admin/alerts"}}
 	q.do = func(authority.StepUpBody) (string, error) {
 		return v.propose(authority.Proposal{Kind: countersign.KindAlertClose, ID: a.ID, Subject: v.form("reason")})
 	}

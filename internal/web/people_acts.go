@@ -78,7 +78,7 @@ func askBreakGlassName(v *visit) (*asked, error) {
 	}
 	q := &asked{view: askView{Heading: v.t("glass."+key+".heading", "name", r.Person.Name), Does: []string{v.t("glass." + key + ".does"), v.t("glass." + key + ".when")}, Reason: true,
 		Facts:   []askFact{{Label: v.t("card.field.break_glass"), From: v.t("admin.yes_no." + from), Text: v.t("admin.yes_no." + to), Change: true}},
-		Decides: v.decides("two"), Verb: v.t("admin.propose"), Back: "/admin/people/" + r.Person.ID}}
+		Decides: v.decides("two"), Verb: v.proposeVerb(), Back: "/admin/people/" + r.Person.ID}}
 	q.do = func(authority.StepUpBody) (string, error) {
 		return v.propose(authority.Proposal{Kind: countersign.KindBreakGlassNames, ID: r.Person.ID, Subject: v.form("reason"),
 			Changes: []countersign.Change{{Field: "break_glass", From: from, To: to}}})
@@ -98,7 +98,8 @@ type changeView struct {
 	WasActive          string
 	Another            string // another group
 	Kind, Amount       string // a further limit
-	Reason, Decides    string
+	Reason             string
+	Decides, Verb      string
 	Self               bool
 	Problem            *errorView
 }
@@ -116,9 +117,11 @@ type kindChoice struct {
 	Chosen     bool
 }
 
-func showChangePerson(v *visit) error { return v.changePage(http.StatusOK, nil) }
+func showChangePerson(v *visit) error { return v.changePage(http.StatusOK, false, nil) }
 
-func (v *visit) changePage(status int, problem *errorView) error {
+// changePage shows the form as the person is now or, where nothing has changed meanwhile,
+// as it was filled in.
+func (v *visit) changePage(status int, filled bool, problem *errorView) error {
 	p, err := v.person()
 	if err != nil {
 		return err
@@ -127,9 +130,8 @@ func (v *visit) changePage(status int, problem *errorView) error {
 	if err != nil {
 		return err
 	}
-	filled := v.r.Method == http.MethodPost
 	w := changeView{Name: p.Name, Action: "/admin/people/" + p.ID + "/change", Back: "/admin/people/" + p.ID, Seen: seen(p), Privileged: p.Privileged, Active: p.Active,
-		WasPrivileged: v.t("admin.yes_no." + truth(p.Privileged)), WasActive: v.t("admin.yes_no." + truth(p.Active)), Decides: v.decides("second"),
+		WasPrivileged: v.t("admin.yes_no." + truth(p.Privileged)), WasActive: v.t("admin.yes_no." + truth(p.Active)), Decides: v.decides("second"), Verb: v.proposeVerb(),
 		Self: p.ID == v.session.Person.ID, Problem: problem}
 	for _, g := range groups {
 		was := slices.Contains(p.Groups, g.Name)
@@ -221,7 +223,8 @@ func changePerson(v *visit) error {
 		return err
 	}
 	var changes []countersign.Change
-	if v.form("seen") != seen(p) {
+	same := v.form("seen") == seen(p)
+	if !same {
 		err = countersign.NewProblem(countersign.CodeConflict, "%s", v.t("people.change.meanwhile")).WithHint("%s", v.t("people.change.meanwhile_hint"))
 	} else if changes, err = v.personChanges(p); err == nil {
 		to := ""
@@ -230,7 +233,7 @@ func changePerson(v *visit) error {
 		}
 	}
 	if e, ok := v.shown(err); ok {
-		return v.changePage(e.Status, e)
+		return v.changePage(e.Status, same, e)
 	}
 	return err
 }
