@@ -199,6 +199,9 @@ func (tx *Tx) Approvals(f ApprovalFilter, before string, limit int) ([]Approval,
 	if f.Internal != nil {
 		if *f.Internal {
 			add("source = $%d", InternalSource)
+			// All of them are of these kinds: with both, the few are found among the many.
+			add("kind >= $%d", InternalSource+".")
+			add("kind < $%d", InternalSource+"/")
 		} else {
 			add("source <> $%d", InternalSource)
 		}
