@@ -18,6 +18,7 @@ type Delegation struct {
 	Starts time.Time           // from this instant
 	Ends   time.Time           // up to, not including; required
 	Limit  *countersign.Amount // nil where it sets none of its own
+	Own    bool                // made by whom it comes from alone; otherwise two others agreed to it
 }
 
 // Delegator is the person acted for, with the delegation that allows it.
@@ -40,6 +41,17 @@ func (g Delegator) covers(s State, p Person, now time.Time) error {
 		return fmt.Errorf("the delegation from %s does not cover the kind %s", g.Person.Name, s.Kind)
 	}
 	return nil
+}
+
+// beyond says that an act needs more than the delegator could prove themself: who made a
+// delegation alone gives away no more than they have.
+func (g Delegator) beyond(need countersign.Assurance) (Obstacle, bool) {
+	have := g.Person.Strongest
+	if !g.Delegation.Own || have == countersign.AssuranceNone || have.AtLeast(need) {
+		return Obstacle{}, false
+	}
+	return Obstacle{Code: ObstacleDelegation, ApproveOnly: true,
+		Sentence: fmt.Sprintf("%s has no factor of assurance %s themself, and so none to give away", g.Person.Name, need)}, true
 }
 
 // overLimit reports whether an amount is over a limit. Where a limit is set and the

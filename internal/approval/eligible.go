@@ -191,6 +191,9 @@ func (s State) authority(c Candidate, now time.Time) []Obstacle {
 		if o, over := overLimit(c.ActingFor.Person.Name+"'s delegation", c.ActingFor.Delegation.Limit, s.Amount); over {
 			out = append(out, o)
 		}
+		if o, beyond := c.ActingFor.beyond(s.requiredOf(c).Assurance); beyond {
+			out = append(out, o)
+		}
 	}
 	if b := c.BreakGlass; b != nil {
 		err := b.Open(s.Amount, now)

@@ -212,6 +212,15 @@ func opened(tx *store.Tx, s authn.Session) (bool, error) {
 	return true, nil
 }
 
+// stillOpen refuses a session that was ended since it was looked at.
+func stillOpen(tx *store.Tx, s Session) error {
+	_, err := tx.SessionByToken(s.hash)
+	if errors.Is(err, store.ErrNotFound) {
+		return countersign.NewProblem(countersign.CodeUnauthenticated, "your session has ended").WithHint("sign in again")
+	}
+	return err
+}
+
 // saveSession stores a session that was just opened.
 func saveSession(tx *store.Tx, s authn.Session, limits authn.SessionLimits) error {
 	text, err := json.Marshal(s)

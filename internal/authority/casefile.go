@@ -87,9 +87,30 @@ type viewer struct {
 	only   string // the one request that a hand-over session sees
 	groups []string
 
-	from       []string // people whom the person may act for now
-	fromGroups []string // and their groups
-	glass      bool     // may break the glass
+	inPlaceOf []inPlaceOf // whom the person may act for now
+	glass     bool        // may break the glass
+}
+
+// inPlaceOf is somebody whom a viewer may act for now, and on what.
+type inPlaceOf struct {
+	person string
+	groups []string
+	kinds  []string // of documents; none: every kind
+}
+
+// delegators are those for whom the viewer may act on a kind of document, each once, and
+// their groups. Changes to Countersign itself are never decided in another's place.
+func (v viewer) delegators(kind string) (people, groups []string) {
+	if countersign.InternalKind(kind) {
+		return nil, nil
+	}
+	for _, p := range v.inPlaceOf {
+		if len(p.kinds) == 0 || slices.Contains(p.kinds, kind) {
+			people, groups = append(people, p.person), append(groups, p.groups...)
+		}
+	}
+	slices.Sort(people)
+	return slices.Compact(people), groups
 }
 
 // seesAll reports whether the viewer's groups let them see every request.
@@ -114,7 +135,8 @@ func (c *caseFile) sees(v viewer) bool {
 	if v.only == c.row.ID || v.seesAll() || v.person == c.row.Nominated || v.person == c.row.Requester {
 		return true
 	}
-	if slices.Contains(v.from, c.row.Nominated) || (v.glass && !c.state.Status.Final()) {
+	from, delegated := v.delegators(c.row.Kind)
+	if slices.Contains(from, c.row.Nominated) || (v.glass && !c.state.Status.Final()) {
 		return true
 	}
 	if slices.ContainsFunc(c.state.Requesters, func(r approval.Requester) bool { return r.ID == v.person }) {
@@ -122,10 +144,6 @@ func (c *caseFile) sees(v viewer) bool {
 	}
 	if slices.ContainsFunc(c.decisions, func(d store.Decision) bool { return d.Person == v.person }) {
 		return true
-	}
-	delegated := v.fromGroups
-	if countersign.InternalKind(c.row.Kind) { // never decided in another's place
-		delegated = nil
 	}
 	for _, cl := range c.state.Clauses() {
 		for _, g := range cl.From {
@@ -154,7 +172,11 @@ func viewerOf(tx *store.Tx, s Session) (viewer, error) {
 		if err != nil {
 			return v, err
 		}
-		v.from, v.fromGroups = append(v.from, d.From), append(v.fromGroups, groups...)
+		of, err := delegationOf(d)
+		if err != nil {
+			return v, err
+		}
+		v.inPlaceOf = append(v.inPlaceOf, inPlaceOf{d.From, groups, of.Kinds})
 	}
 	names, err := tx.BreakGlassNames()
 	for _, n := range names {

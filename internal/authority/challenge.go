@@ -47,7 +47,7 @@ func (a *Authority) challenge(tx *store.Tx, s Session, request string, body coun
 		return nil, countersign.Invalid(countersign.FieldError{Pointer: "/act", Detail: `want "approve", "deny" or "revoke"`})
 	}
 	if !body.Digest.Valid() || !body.Digest.Equal(c.state.Digest) {
-		return nil, a.changed(tx, c, body.Digest)
+		return nil, a.changed(tx, s, c, body.Digest)
 	}
 	who, err := a.actor(tx, c, s.Person.ID, body.ActingFor, body.BreakGlass)
 	if err != nil {
@@ -173,24 +173,8 @@ func usable(factors []store.Authenticator, now time.Time) (passkeys []authn.Pass
 
 // visible reads a request that the person may see. To anybody else it is not there.
 func (a *Authority) visible(tx *store.Tx, s Session, request string) (*caseFile, error) {
-	row, err := tx.Approval(request)
-	if errors.Is(err, store.ErrNotFound) {
-		return nil, notFound()
-	} else if err != nil {
-		return nil, err
-	}
-	c := &caseFile{}
-	if err := c.load(tx, row); err != nil {
-		return nil, a.tampered(tx, row, err)
-	}
-	v, err := viewerOf(tx, s)
-	if err != nil {
-		return nil, err
-	}
-	if !c.sees(v) {
-		return nil, notFound()
-	}
-	return c, nil
+	c, _, err := a.find(tx, Caller{Session: &s}, request)
+	return c, err
 }
 
 // tampered adds the difference between the logged document and the stored one to the
@@ -213,17 +197,20 @@ func (a *Authority) tampered(tx *store.Tx, row store.Approval, err error) error 
 	return p
 }
 
-// changed says how the document that was shown differs from the one that stands now.
-func (a *Authority) changed(tx *store.Tx, c *caseFile, shown countersign.Digest) error {
+// changed says how the document that was shown differs from the one that stands now;
+// from the one of a request that took this one's place, if the person may see that.
+func (a *Authority) changed(tx *store.Tx, s Session, c *caseFile, shown countersign.Digest) error {
 	p := countersign.NewProblem(countersign.CodeChanged, "the document you were shown (%s) is not the one that is stored", clipDigest(shown)).
 		WithHint("look at the request again")
 	if c.state.SupersededBy != "" {
-		newer, err := tx.Approval(c.state.SupersededBy)
-		if err != nil {
+		p.Detail = "the request was replaced by " + c.state.SupersededBy
+		newer, err := a.visible(tx, s, c.state.SupersededBy)
+		if missing := (*countersign.Problem)(nil); errors.As(err, &missing) && missing.Code == countersign.CodeNotFound {
+			return p
+		} else if err != nil {
 			return err
 		}
-		p.Detail = "the request was replaced by " + newer.ID
-		if p.Differences, err = countersign.Compare(c.row.Document, newer.Document); err != nil {
+		if p.Differences, err = countersign.Compare(c.row.Document, newer.row.Document); err != nil {
 			return err
 		}
 		return p

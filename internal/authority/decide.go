@@ -278,9 +278,7 @@ type deciding struct {
 
 func (d *deciding) write(tx *store.Tx) error {
 	d.caseFile, d.refused = caseFile{}, nil
-	if _, err := tx.SessionByToken(d.s.hash); errors.Is(err, store.ErrNotFound) { // ended since it was looked at
-		return countersign.NewProblem(countersign.CodeUnauthenticated, "your session has ended").WithHint("sign in again")
-	} else if err != nil {
+	if err := stillOpen(tx, d.s); err != nil {
 		return err
 	}
 	c, err := d.a.visible(tx, d.s, d.statement.Approval)

@@ -79,7 +79,9 @@ const (
 )
 
 // Delegate lets another person decide in one's own place. It widens who may approve,
-// so it is an act of its own with a step-up for [DelegationSubject]. For somebody who
+// so it is an act of its own with a step-up for [DelegationSubject], proven with the
+// strongest that the person has: a code that was phished must not give another what only
+// their passkey could do. For somebody who
 // is absent their manager proposes it, as countersign.delegation about the person, and
 // an administrator or controller decides.
 func (a *Authority) Delegate(ctx context.Context, s Session, body DelegationBody) (*DelegationView, error) {
@@ -95,6 +97,9 @@ func (a *Authority) Delegate(ctx context.Context, s Session, body DelegationBody
 		if err := a.judged(tx, j); err != nil {
 			return err
 		}
+		if err := a.byTheirBest(tx, s.Person.ID, j.Assurance); err != nil {
+			return err
+		}
 		row, err := a.delegationTerms(tx, s.Person.ID, body)
 		if err != nil {
 			return err
@@ -107,6 +112,20 @@ func (a *Authority) Delegate(ctx context.Context, s Session, body DelegationBody
 		return err
 	})
 	return out, fault(err)
+}
+
+// byTheirBest refuses a proof that is weaker than the person could give.
+func (a *Authority) byTheirBest(tx *store.Tx, person string, given countersign.Assurance) error {
+	factors, err := tx.Authenticators(person)
+	if err != nil {
+		return err
+	}
+	best, _, err := a.strongest(factors, tx.Now())
+	if err == nil && !given.AtLeast(best) {
+		err = countersign.NewProblem(countersign.CodeForbidden, "who delegates proves it with the strongest that they have: this was %s, and you have %s", given, best).
+			WithHint("use your passkey")
+	}
+	return err
 }
 
 // delegationTerms checks what a delegation says, and makes the row of it.
@@ -404,7 +423,7 @@ func viewDelegation(tx *store.Tx, row store.Delegation) (*DelegationView, error)
 
 // delegationOf is a delegation as the state machine knows it.
 func delegationOf(row store.Delegation) (approval.Delegation, error) {
-	d := approval.Delegation{ID: row.ID, From: row.From, To: row.To, Starts: row.Starts, Ends: row.Ends}
+	d := approval.Delegation{ID: row.ID, From: row.From, To: row.To, Starts: row.Starts, Ends: row.Ends, Own: row.CreatedBy == row.From}
 	if row.Currency != "" {
 		d.Limit = &countersign.Amount{Value: countersign.FormatMinor(row.Minor, row.Currency), Currency: row.Currency}
 	}

@@ -173,7 +173,7 @@ func TestRuling20WidestDelegationCounts(t *testing.T) {
 			h.must(err)
 		}
 		give("invoice", "99000.00", "EUR")
-		h.refused(try("30000.00"), countersign.CodeForbidden) // not this kind
+		h.refused(try("30000.00"), countersign.CodeNotFound) // not this kind
 		give("", "50000.00", "USD")
 		h.refused(try("30000.00"), countersign.CodeForbidden) // no rate
 		_, err := h.a.RecordFacts(h.ctx, h.key, countersign.FactsBody{Rates: []countersign.RateFact{{Base: "EUR", Currency: "USD", Rate: "0.9", Day: h.clock.Now().Format(time.DateOnly)}}})

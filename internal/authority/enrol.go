@@ -316,6 +316,9 @@ func (e *enrolling) verify(taken authn.TakenChallenge) error {
 }
 
 func (e *enrolling) write(tx *store.Tx) error {
+	if err := stillOpen(tx, e.s); err != nil { // a grant is for one authenticator
+		return err
+	}
 	at, err := e.a.current(tx)
 	if err != nil {
 		return err
@@ -350,7 +353,7 @@ func (e *enrolling) write(tx *store.Tx) error {
 			return err
 		}
 	}
-	if err := tx.EndSession(e.s.hash); err != nil { // a grant is for one authenticator
+	if err := tx.EndSession(e.s.hash); err != nil {
 		return err
 	}
 	if err := e.a.tell(tx, w.entry, e.s.Person.ID); err != nil { // NIST SP 800-63B-4 §4.1.2.1: tell the person

@@ -152,7 +152,7 @@ func (b *inboxOf) counts(you found) (c InboxCounts, err error) {
 	if n, err = b.tx.CountConcerning(b.concerned(), b.viewer.person, b.viewer.seesAll(), most); err != nil {
 		return c, err
 	}
-	c.Others = counted(n + you.rejected)
+	c.Others = counted(n + you.rejected - you.unseen)
 	n, err = b.tx.CountFinishedOf(b.viewer.person, most)
 	c.Decided = counted(n)
 	return c, err
@@ -164,6 +164,7 @@ func counted(n int) InboxCount { return InboxCount{N: min(n, MaxInboxCount), Mor
 type found struct {
 	rows     []inboxRow
 	rejected int // looked at, and does not wait for them after all
+	unseen   int // of those: not theirs to see either
 	next     string
 }
 
@@ -225,6 +226,9 @@ func (b *inboxOf) you(after string, limit int) (found, error) {
 			}
 			if w == nil {
 				out.rejected++
+				if !c.sees(b.viewer) {
+					out.unseen++
+				}
 				continue
 			}
 			out.rows = append(out.rows, inboxRow{caseFile: c, waiting: w, expiring: !at.later})

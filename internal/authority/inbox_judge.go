@@ -30,9 +30,11 @@ func (b *inboxOf) asked() []string {
 	for _, g := range b.viewer.groups {
 		who = append(who, store.AudienceGroup+g, store.AudienceInner+g)
 	}
-	who = append(who, b.viewer.from...)
-	for _, g := range b.viewer.fromGroups {
-		who = append(who, store.AudienceGroup+g)
+	for _, p := range b.viewer.inPlaceOf {
+		who = append(who, p.person)
+		for _, g := range p.groups {
+			who = append(who, store.AudienceGroup+g)
+		}
 	}
 	slices.Sort(who)
 	return slices.Compact(who)
@@ -79,10 +81,8 @@ func (b *inboxOf) waits(c *caseFile) (*waiting, error) {
 	if err != nil || (w != nil && w.needs == "") {
 		return w, err
 	}
-	if countersign.InternalKind(c.row.Kind) {
-		return w, nil
-	}
-	for _, from := range b.delegators() {
+	delegators, _ := b.viewer.delegators(c.row.Kind)
+	for _, from := range delegators {
 		d, err := b.delegator(c, from)
 		if err != nil {
 			return nil, err
@@ -140,11 +140,6 @@ func (b *inboxOf) person(id, kind string) (approval.Person, error) {
 		b.people[key] = p
 	}
 	return p, err
-}
-
-// delegators are those whom the person may act for, each once.
-func (b *inboxOf) delegators() []string {
-	return slices.Compact(slices.Sorted(slices.Values(b.viewer.from)))
 }
 
 func (b *inboxOf) delegator(c *caseFile, from string) (*approval.Delegator, error) {

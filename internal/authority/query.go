@@ -50,14 +50,12 @@ func (a *Authority) find(tx *store.Tx, c Caller, id string) (*caseFile, viewer, 
 		return nil, v, err
 	}
 	f := &caseFile{}
-	if err := f.load(tx, row); err != nil {
-		if v.source != "" && v.source != row.Source {
-			return nil, v, notFound()
-		}
-		return nil, v, a.tampered(tx, row, err)
-	}
-	if !f.sees(v) {
+	err = f.load(tx, row)
+	if (err == nil || errors.Is(err, errTampered)) && !f.sees(v) { // what was changed in the database, too, is told to whom it concerns
 		return nil, v, notFound()
+	}
+	if err != nil {
+		return nil, v, a.tampered(tx, row, err)
 	}
 	return f, v, nil
 }

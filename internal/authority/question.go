@@ -121,10 +121,11 @@ func (c *caseFile) question(row store.Question, name, text string) countersign.Q
 // concerns reports whether the viewer has a part in the request: asked for it, may be
 // asked to decide on it, has decided, or is a controller.
 func (c *caseFile) concerns(v viewer) bool {
+	from, delegated := v.delegators(c.row.Kind)
 	switch {
 	case v.person == "":
 		return false
-	case v.person == c.row.Nominated, slices.Contains(v.from, c.row.Nominated) && c.row.Nominated != "", slices.Contains(v.groups, GroupControllers):
+	case v.person == c.row.Nominated, slices.Contains(from, c.row.Nominated) && c.row.Nominated != "", slices.Contains(v.groups, GroupControllers):
 		return true
 	case slices.ContainsFunc(c.state.Requesters, func(r approval.Requester) bool { return r.ID == v.person }):
 		return true
@@ -133,7 +134,7 @@ func (c *caseFile) concerns(v viewer) bool {
 	}
 	for _, cl := range c.state.Clauses() {
 		for _, g := range cl.From {
-			if slices.Contains(v.groups, g) || slices.Contains(v.fromGroups, g) {
+			if slices.Contains(v.groups, g) || slices.Contains(delegated, g) {
 				return true
 			}
 		}

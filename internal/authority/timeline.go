@@ -100,12 +100,11 @@ const WhyFrozen = "frozen"
 
 // ActingFor is somebody in whose place the person could decide now.
 type ActingFor struct {
-	Person  countersign.Principal
-	Acts    []string // CanApprove, CanDeny
-	WhyNot  []WhyNot
-	EndsAt  time.Time // of the delegation
-	Covered bool      // the delegation covers the document's kind
-	Asked   Asked
+	Person countersign.Principal
+	Acts   []string // CanApprove, CanDeny
+	WhyNot []WhyNot
+	EndsAt time.Time // of the delegation
+	Asked  Asked
 }
 
 // OwnFactor is one of the person's factors, and whether it would do.

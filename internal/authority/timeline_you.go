@@ -252,19 +252,17 @@ func askedGroups(s approval.State) []string {
 
 // inPlaceOf judges the person in the place of everybody they may act for.
 func (r *pageReader) inPlaceOf() ([]ActingFor, error) {
-	if countersign.InternalKind(r.c.row.Kind) {
-		return nil, nil
-	}
 	var out []ActingFor
-	for _, from := range slices.Compact(slices.Sorted(slices.Values(r.v.from))) {
+	delegators, _ := r.v.delegators(r.c.row.Kind)
+	for _, from := range delegators {
 		who, err := r.a.actor(r.tx, r.c, r.v.person, from, false)
 		if err != nil {
 			return nil, err
 		}
 		e := approval.Eligible(r.c.state, who, r.tx.Now())
-		d, need := who.ActingFor.Delegation, required(r.c.state, who)
-		f := ActingFor{Person: countersign.Principal{ID: from, Name: who.ActingFor.Person.Name}, Acts: decidingActs(e), EndsAt: d.Ends,
-			Covered: len(d.Kinds) == 0 || slices.Contains(d.Kinds, r.c.row.Kind), Asked: Asked{need.Attestations, need.Reason}}
+		need := required(r.c.state, who)
+		f := ActingFor{Person: countersign.Principal{ID: from, Name: who.ActingFor.Person.Name}, Acts: decidingActs(e), EndsAt: who.ActingFor.Delegation.Ends,
+			Asked: Asked{need.Attestations, need.Reason}}
 		if !e.MayApprove {
 			if f.WhyNot, err = r.whyNot(e, who); err != nil {
 				return nil, err

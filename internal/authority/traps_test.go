@@ -227,7 +227,7 @@ func TestTrapElevationIsForOneAct(t *testing.T) {
 		two := h.submit(order("PO-2", "30000.00", func(d *countersign.Document) { d.Category = "b" })).ID
 		marta.approve(one)
 		_, err := marta.bySession(two, countersign.ActApprove)
-		h.refused(err, countersign.CodeUnauthenticated)
+		h.refused(err, countersign.CodeForbidden)
 		// Nor is the assertion of one act good for another.
 		c, err := marta.challenge(two, countersign.ActApprove)
 		h.must(err)
