@@ -95,14 +95,25 @@ func markedParts(s, was string, kind valueKind) []Part {
 		return groupedParts(now, from, to)
 	}
 	var out []Part
+	var run strings.Builder // of what is all marked, or all not
+	put := func(changed bool) {
+		if run.Len() > 0 {
+			out = append(out, Part{Text: run.String(), Changed: changed})
+			run.Reset()
+		}
+	}
 	for i, g := range now {
 		changed := i >= from && i < to
-		if last := len(out) - 1; last >= 0 && !g.escape && !out[last].Escape && out[last].Changed == changed {
-			out[last].Text += g.text
+		if i == from || i == to || g.escape {
+			put(i > from && i <= to)
+		}
+		if g.escape {
+			out = append(out, Part{Text: g.text, Changed: changed, Escape: true})
 			continue
 		}
-		out = append(out, Part{Text: g.text, Changed: changed, Escape: g.escape})
+		run.WriteString(g.text)
 	}
+	put(len(now) > from && len(now) <= to)
 	return out
 }
 
