@@ -40,8 +40,8 @@ func (c *serveCmd) Run(ctx context.Context, p *process) error {
 	if err != nil {
 		return err
 	}
-	if u, err := url.Parse(config.PublicURL); c.Gallery && (err != nil || u.Hostname() != "localhost") {
-		return usageError{err: errors.New("--gallery is for looking at pages on this machine: public_url must be on localhost")}
+	if c.Gallery && !onThisMachine(&config) {
+		return usageError{err: errors.New("--gallery is for looking at pages on this machine: public_url must be on localhost, and listen a loopback address")}
 	}
 	log := newLog(&config, p)
 	ln, err := listenOn(config.Listen)
@@ -66,6 +66,14 @@ func (c *serveCmd) Run(ctx context.Context, p *process) error {
 	}
 	debug.SetGCPercent(gcPercent)
 	return errors.Join(s.run(ctx, ln), in.close())
+}
+
+// onThisMachine reports whether nobody on another machine can open the pages. A container
+// listens everywhere and is called localhost all the same.
+func onThisMachine(c *Config) bool {
+	u, err := url.Parse(c.PublicURL)
+	host, _, listens := net.SplitHostPort(c.Listen)
+	return err == nil && u.Hostname() == "localhost" && listens == nil && onLoopback(host)
 }
 
 // gcPercent trades some memory for time: what a call leaves behind is small and many.

@@ -201,6 +201,24 @@ func TestServeRefuses(t *testing.T) {
 	}
 }
 
+// The gallery is for this machine: not where the address says so and everybody is listened to.
+func TestTrapGalleryStaysOnThisMachine(t *testing.T) {
+	for name, env := range map[string][]string{
+		"everybody":         {"COUNTERSIGN_LISTEN=:0", "COUNTERSIGN_PUBLIC_URL=http://localhost:8080"},
+		"everybody of IPv4": {"COUNTERSIGN_LISTEN=0.0.0.0:0", "COUNTERSIGN_PUBLIC_URL=http://localhost:8080"},
+		"a real name":       {"COUNTERSIGN_LISTEN=localhost:0", "COUNTERSIGN_PUBLIC_URL=https://approve.example.com"},
+	} {
+		ctx, stop := context.WithTimeout(t.Context(), 10*time.Second)
+		var out heard
+		dir := t.TempDir()
+		code := run(ctx, []string{"serve", "--gallery"}, process{in: strings.NewReader(""), out: &out, err: &out, env: append(env, "COUNTERSIGN_DATA="+filepath.Join(dir, "data"))})
+		stop()
+		if code != exitUsage || !strings.Contains(out.String(), "loopback") {
+			t.Errorf("%s: %d %s", name, code, &out)
+		}
+	}
+}
+
 // TLS ends here, and a certificate that was renewed is used without a restart.
 func TestServeTLS(t *testing.T) {
 	dir := t.TempDir()

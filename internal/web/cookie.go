@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/authority"
 )
 
@@ -35,8 +36,28 @@ func (v *visit) remember(in *authority.SignedIn) error {
 			return err
 		}
 	}
+	if err := v.endGrant(); err != nil {
+		return err
+	}
 	http.SetCookie(v.w, v.cookie(in.Token, 0))
 	return nil
+}
+
+// endGrant ends the right to enrol that a step-up left in this browser: it is a session
+// of its own, and whoever uses the browser next must not find it.
+func (v *visit) endGrant() error {
+	token := v.passed(grantCookie)
+	if token == "" {
+		return nil
+	}
+	v.passing(grantCookie, "", -time.Second)
+	s, err := v.org.AuthenticateSession(v.ctx(), token)
+	if hasCode(err, countersign.CodeUnauthenticated) {
+		return nil // over already
+	} else if err != nil {
+		return err
+	}
+	return v.org.SignOut(v.ctx(), s)
 }
 
 // forget takes the session out of the browser.

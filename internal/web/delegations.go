@@ -201,6 +201,7 @@ func (v *visit) delegatePage(others bool, status int, problem *errorView) error 
 			return err
 		}
 		f.OpenCode = v.form("with") == "code"
+		f.Code = f.Code && !f.Passkey // who has a passkey delegates with it
 		w.StepUp = &f
 	}
 	kinds, err := v.kinds()

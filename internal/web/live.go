@@ -112,9 +112,9 @@ func (s *stream) event(name string, data []byte) {
 	if name != "" {
 		b.WriteString("event: " + name + "\n")
 	}
-	for line := range bytes.Lines(data) {
+	for line := range bytes.Lines(bytes.ReplaceAll(data, []byte("\r"), nil)) { // which would end a line, too
 		b.WriteString("data: ")
-		b.Write(bytes.TrimRight(line, "\r\n"))
+		b.Write(bytes.TrimRight(line, "\n"))
 		b.WriteByte('\n')
 	}
 	if len(data) == 0 {

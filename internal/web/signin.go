@@ -74,6 +74,9 @@ func signOut(v *visit) error {
 			return err
 		}
 	}
+	if err := v.endGrant(); err != nil {
+		return err
+	}
 	v.forget()
 	return v.redirect("/sign-in")
 }

@@ -89,8 +89,10 @@ func New(cfg Config) (*Site, error) {
 	s.mux.HandleFunc("/", func(w http.ResponseWriter, req *http.Request) {
 		s.visit(w, req, route{pattern: "-", who: anyone, serve: nothingHere})
 	})
-	// Another origin's page can neither submit here nor call a page's own requests: the
-	// browser says where a request comes from, and what it does not say is refused.
+	// Another origin's page can neither submit here nor call a page's own requests: every
+	// browser that has passkeys says where a request comes from. A request that says nothing
+	// of that comes from a program, or from a browser so old that all it has against other
+	// sites is that the cookie does not go along (SameSite).
 	s.handler = http.NewCrossOriginProtection().Handler(s.mux)
 	return s, nil
 }
