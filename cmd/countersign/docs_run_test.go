@@ -90,6 +90,7 @@ type session struct {
 	port  string
 	in    io.Writer
 	out   *bufio.Reader
+	front int // the job that runs in front of the reader; 0 for none
 	backs int
 }
 
@@ -186,14 +187,25 @@ func (s *session) asShown(printed string) string {
 
 var demoCommand = regexp.MustCompile(`^countersign demo( --play| --still| --data| --info| &|$)`)
 
+// foreground is a demo that a reader watches until they press Ctrl-C.
+var foreground = regexp.MustCompile(`^countersign demo( --listen \S+)?$`)
+
 // run runs a command and returns what it printed and its exit code.
 func (s *session) run(st step) (printed, code string) {
 	command := strings.ReplaceAll(strings.ReplaceAll(st.command, "go run ./cmd/countersign", "countersign"), "localhost:8080", "localhost:"+s.port)
 	if demoCommand.MatchString(command) && !strings.Contains(command, "--listen") {
 		command = strings.Replace(command, "countersign demo", "countersign demo --listen localhost:"+s.port, 1)
 	}
+	if s.front != 0 { // Ctrl-C of what ran in front before
+		fmt.Fprintf(s.in, "kill -INT %%%d; wait %%%d\n", s.front, s.front)
+		s.front = 0
+	}
 	if back, ok := strings.CutSuffix(command, " &"); ok {
 		return s.background(back, st.shown), "0"
+	}
+	if foreground.MatchString(command) {
+		s.front = s.backs + 1
+		return s.background(command, st.shown), "0"
 	}
 	const mark = "\x01end "
 	fmt.Fprintf(s.in, "{ %s\n} </dev/null\nprintf '\\n\\001end %%d\\n' $?\n", command)

@@ -175,7 +175,10 @@ func (b *Browser) Click(sel string) {
 // Type replaces what stands in a field.
 func (b *Browser) Type(sel, text string) {
 	b.T.Helper()
-	b.Do(chromedp.WaitVisible(chromedp.CSS(sel)), chromedp.Clear(chromedp.CSS(sel)), chromedp.SendKeys(chromedp.CSS(sel), text))
+	quoted, _ := json.Marshal(sel)
+	b.Do(chromedp.WaitVisible(chromedp.CSS(sel)))
+	Eval[string](b, `document.querySelector(`+string(quoted)+`).value = ""`)
+	b.Do(chromedp.SendKeys(chromedp.CSS(sel), text))
 }
 
 // Eval evaluates an expression, or waits for the promise that it gives.
