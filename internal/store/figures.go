@@ -31,7 +31,9 @@ func (tx *Tx) RuleCounts(since time.Time) (requests int, rules map[string]int, e
 // CountOpen counts the requests of which something may still come, but for changes
 // to Countersign itself.
 func (tx *Tx) CountOpen() (n int, err error) {
-	err = tx.Row(`SELECT COUNT(*) FROM approval WHERE org_id = $1 AND status IN ($2, $3, $4) AND source <> $5`,
+	// Each count goes along an index: ours are few, and are counted by their source.
+	err = tx.Row(`SELECT (SELECT COUNT(*) FROM approval WHERE org_id = $1 AND status IN ($2, $3, $4)) -
+		(SELECT COUNT(*) FROM approval WHERE org_id = $1 AND source = $5 AND status IN ($2, $3, $4))`,
 		countersign.StatusPending, countersign.StatusUnsatisfiable, countersign.StatusApproved, InternalSource).Scan(&n)
 	return n, err
 }

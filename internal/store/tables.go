@@ -38,11 +38,12 @@ func (f TableFilter) conditions(args *[]any) string {
 			put("a."+c.column+" = %s", c.value)
 		}
 	}
+	// What every request must be looked at for is looked for along the index that has it.
 	if f.Rule != "" {
-		put(`a.rules LIKE %s ESCAPE '!'`, "% "+likely(f.Rule)+" %")
+		put(`a.id IN (SELECT w.id FROM approval w WHERE w.org_id = $1 AND w.rules LIKE %s ESCAPE '!')`, "% "+likely(f.Rule)+" %")
 	}
 	for _, w := range strings.Fields(f.Words) {
-		put(`a.words LIKE %s ESCAPE '!'`, "%"+likely(w)+"%")
+		put(`a.id IN (SELECT w.id FROM approval w WHERE w.org_id = $1 AND w.words LIKE %s ESCAPE '!')`, "%"+likely(w)+"%")
 	}
 	if f.Group != "" {
 		put(`a.id IN (SELECT approval_id FROM audience WHERE org_id = $1 AND who IN (%s, %s, %s))`, AudienceGroup+f.Group, AudienceInner+f.Group, AudienceWatch+f.Group)
