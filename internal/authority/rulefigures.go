@@ -28,17 +28,15 @@ func (a *Authority) RuleFigures(ctx context.Context, s Session) (*RuleFigures, e
 		return nil, err
 	}
 	var out *RuleFigures
-	err := a.db.Read(ctx, func(tx *store.Tx) (err error) {
+	err := a.db.Read(ctx, func(tx *store.Tx) error {
 		out = &RuleFigures{}
-		for _, f := range []struct {
-			days int
-			to   *Figures
-		}{{30, &out.Month}, {90, &out.Quarter}} {
-			f.to.Since = tx.Now().AddDate(0, 0, -f.days)
-			if f.to.Requests, f.to.Counted, err = tx.RuleCounts(f.to.Since); err != nil {
-				return err
-			}
+		quarter, month := tx.Now().AddDate(0, 0, -90), tx.Now().AddDate(0, 0, -30)
+		all, recent, err := tx.RuleCounts(quarter, month)
+		if err != nil {
+			return err
 		}
+		out.Quarter = Figures{Since: quarter, Requests: all.Requests, Counted: all.Rules}
+		out.Month = Figures{Since: month, Requests: recent.Requests, Counted: recent.Rules}
 		out.Open, err = tx.CountOpen()
 		return err
 	})

@@ -7,25 +7,39 @@ import (
 	"github.com/countersign/countersign"
 )
 
-// RuleCounts counts the requests submitted since a time, and in how many of them each
-// rule counted. Changes to Countersign itself are not among them: no policy weighs them.
-func (tx *Tx) RuleCounts(since time.Time) (requests int, rules map[string]int, err error) {
-	rules = map[string]int{}
+// RuleCount is how many requests there are, and in how many of them each rule counted.
+type RuleCount struct {
+	Requests int
+	Rules    map[string]int
+}
+
+func (c *RuleCount) add(rules string, n int) {
+	c.Requests += n
+	if n > 0 {
+		for _, name := range strings.Fields(rules) {
+			c.Rules[name] += n
+		}
+	}
+}
+
+// RuleCounts counts the requests submitted since a time, and those of them since a later
+// one. Changes to Countersign itself are not among them: no policy weighs them.
+func (tx *Tx) RuleCounts(since, later time.Time) (all, recent RuleCount, err error) {
+	all.Rules, recent.Rules = map[string]int{}, map[string]int{}
 	// Many requests have the same rules: they are counted together.
-	rows := tx.Query(`SELECT rules, COUNT(*) FROM approval WHERE org_id = $1 AND created_us >= $2 AND source <> $3 GROUP BY rules`, since, InternalSource)
+	rows := tx.Query(`SELECT rules, COUNT(*), CAST(SUM(CASE WHEN created_us >= $3 THEN 1 ELSE 0 END) AS BIGINT)
+		FROM approval WHERE org_id = $1 AND created_us >= $2 AND source <> $4 GROUP BY rules`, since, later, InternalSource)
 	defer rows.Close()
 	for rows.Next() {
 		var names string
-		var n int
-		if err := rows.Scan(&names, &n); err != nil {
-			return 0, nil, err
+		var n, m int
+		if err := rows.Scan(&names, &n, &m); err != nil {
+			return all, recent, err
 		}
-		requests += n
-		for _, name := range strings.Fields(names) {
-			rules[name] += n
-		}
+		all.add(names, n)
+		recent.add(names, m)
 	}
-	return requests, rules, rows.Err()
+	return all, recent, rows.Err()
 }
 
 // CountOpen counts the requests of which something may still come, but for changes
