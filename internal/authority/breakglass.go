@@ -162,15 +162,15 @@ func (a *Authority) ReviewBreakGlass(ctx context.Context, s Session, request str
 		if err := a.judged(tx, j); err != nil {
 			return err
 		}
-		if part, err := tookPart(tx, request, s.Person.ID); err != nil {
-			return err
-		} else if part {
-			return countersign.NewProblem(countersign.CodeForbidden, "whoever took part in it cannot review it")
-		}
 		if err := tx.ReviewBreakGlass(request, s.Person.ID); errors.Is(err, store.ErrConflict) {
 			return countersign.NewProblem(countersign.CodeNotFound, "there is no use of break-glass here that waits for a review")
 		} else if err != nil {
 			return err
+		}
+		if part, err := tookPart(tx, request, s.Person.ID); err != nil {
+			return err
+		} else if part {
+			return countersign.NewProblem(countersign.CodeForbidden, "whoever took part in it cannot review it")
 		}
 		detail, err := countersign.Canonical(map[string]any{"evidence": j.Evidence()})
 		if err != nil {

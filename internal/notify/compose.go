@@ -216,7 +216,7 @@ func (w *writing) security() (bool, error) {
 		w.link("/r/" + url.PathEscape(l.Facts["request"]))
 	case kindDelegation:
 		w.out.Lead = w.t("mail.delegation.lead." + delegationState(l.Facts["state"]))
-		w.link("/")
+		w.link("/delegations")
 	default:
 		w.link("/factors")
 		w.add("factor", kind)
@@ -250,7 +250,7 @@ func (w *writing) alert() (bool, error) {
 	}
 	w.add("at", w.format.moment(w.texts, a.Raised))
 	w.add("expires", w.format.moment(w.texts, a.Expires))
-	w.link("/")
+	w.link("/admin/alerts")
 	return true, nil
 }
 
@@ -276,7 +276,7 @@ func (w *writing) freeze() (bool, error) {
 	}
 	w.add("at", w.format.moment(w.texts, f.Placed))
 	w.add("expires", w.format.moment(w.texts, f.Expires))
-	w.link("/")
+	w.link("/admin/freezes")
 	return true, nil
 }
 
