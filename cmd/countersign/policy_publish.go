@@ -59,7 +59,7 @@ func (c *policyPublishCmd) Run(ctx context.Context, p *process) error {
 		return nil
 	}
 	shown.printf("\n")
-	return conn.propose(ctx, p, c.JSON, authority.Proposal{Kind: countersign.KindPolicyPublish, ID: "policy", Subject: c.Reason, Changes: whole(src)})
+	return conn.propose(ctx, p, c.JSON, authority.Proposal{Kind: countersign.KindPolicyPublish, ID: "policy", Subject: c.Reason, Changes: authority.PolicyChanges(now, authority.PolicyDraft{Text: string(src.Text), Lists: src.Lists})})
 }
 
 // policyChanges lists the parts that differ: the text, and each list.
@@ -79,16 +79,6 @@ func policyChanges(now *authority.PolicyView, src policy.Source) []countersign.C
 		if src.Lists[name] != now.Lists[name] {
 			out = append(out, countersign.Change{Field: "list:" + name, From: now.Lists[name], To: src.Lists[name]})
 		}
-	}
-	return out
-}
-
-// whole is everything that is published, whether it changed or not: the new text
-// stands in the document, the old one in the log.
-func whole(src policy.Source) []countersign.Change {
-	out := []countersign.Change{{Field: "policy", To: string(src.Text)}}
-	for _, name := range slices.Sorted(maps.Keys(src.Lists)) {
-		out = append(out, countersign.Change{Field: "list:" + name, To: src.Lists[name]})
 	}
 	return out
 }
