@@ -9,18 +9,19 @@ import (
 
 // requestLine is a request as a row of a table.
 type requestLine struct {
-	Path                       string
-	Kind, Number, About        string
-	Payee, PayeeHref           string
-	Amount                     string
-	By, ByHref, Source         string
-	Created                    Moment
-	Status                     chip
-	Progress                   string // "1/2" while it waits for people
-	Rules                      []rowLink
-	MoreRules                  string
-	Deciders                   []rowLink
-	Founding, Tampered, Silent bool
+	Path                string
+	Kind, Number, About string
+	Payee, PayeeHref    string
+	Amount              string
+	By, ByHref, Source  string
+	Created             Moment
+	Status              chip
+	Progress            string // "1/2" while it waits for people
+	Rules               []rowLink
+	MoreRules           string
+	Deciders            []rowLink
+	Without             string // why nobody decided
+	Founding, Tampered  bool
 }
 
 // rowLink is a word in a row that narrows the table to itself.
@@ -31,9 +32,15 @@ const fewRules = 2
 
 func (q *tableReader) request(r authority.RequestRow) requestLine {
 	l := requestLine{Path: "/r/" + r.ID, Kind: kindWords(q.tx, r.Kind), Number: q.number(r), About: named(r.Subject), Payee: named(r.Payee), By: named(r.Requester), Source: named(r.Source),
-		Created: q.f.Moment(q.tx, r.Created, q.now), Status: statusChip(q.tx, r.Status), Founding: r.Founding, Tampered: r.Tampered, Silent: r.Outcome == countersign.OutcomeAllow}
+		Created: q.f.Moment(q.tx, r.Created, q.now), Status: statusChip(q.tx, r.Status), Founding: r.Founding, Tampered: r.Tampered}
 	if countersign.InternalKind(r.Kind) {
 		l.Source = ""
+	}
+	switch {
+	case r.Outcome == countersign.OutcomeAllow:
+		l.Without = q.tx.T("tables.silent")
+	case r.Outcome == countersign.OutcomeDeny:
+		l.Without = q.tx.T("tables.refused")
 	}
 	if r.Amount != nil {
 		l.Amount = q.f.Money(*r.Amount)
