@@ -82,7 +82,8 @@ func (v *visit) demoStrip() *demoStrip {
 	}
 	for _, step := range v.demoSteps() {
 		mine := s.Login != "" && step.Login == s.Login && !step.Done
-		if step.Next && s.Step == nil || mine && !s.Here { // a step of the visitor's own comes first
+		early := step.Number == step.Of && !step.Next                // the story's end waits for the rest
+		if step.Next && s.Step == nil || mine && !early && !s.Here { // a step of the visitor's own comes first
 			s.Step, s.Here = &step, mine
 		}
 	}

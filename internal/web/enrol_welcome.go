@@ -45,7 +45,7 @@ func welcomeOf(t func(string, ...any) string, have []authority.AuthenticatorView
 	}}
 	if first {
 		w.Steps = append(w.Steps,
-			welcomeStep{Title: t("enrol.welcome.invite"), Text: t("enrol.welcome.invite_text"), Link: "/admin", Label: t("enrol.welcome.invite_go")},
+			welcomeStep{Title: t("enrol.welcome.invite"), Text: t("enrol.welcome.invite_text"), Link: "/admin/people", Label: t("enrol.welcome.invite_go")},
 			welcomeStep{Title: t("enrol.welcome.policy"), Text: t("enrol.welcome.policy_text"), Link: "/policy", Label: t("enrol.welcome.policy_go")})
 	}
 	for i := range w.Steps {

@@ -89,6 +89,9 @@ func (q *requestReader) whyNot() (why []string, enrol bool) {
 		if w.Code == approval.ObstacleStatus && len(q.r.You.WhyNot) > 1 {
 			continue // what else stands in the way says more
 		}
+		if w.Code == approval.ObstacleFactor && q.cooling(w.Args["assurance"]) {
+			continue // they have enrolled it: its cool-off is said beside this
+		}
 		why = append(why, q.inWords(w))
 		if enrol = enrol || (w.Code == approval.ObstacleFactor && q.whole); !w.Passing {
 			return why, false
@@ -98,6 +101,17 @@ func (q *requestReader) whyNot() (why []string, enrol bool) {
 		why = []string{q.tx.T("request.not_open")}
 	}
 	return why, enrol
+}
+
+// cooling reports whether a factor of the visitor's that counts only later would do for
+// an assurance, so that nobody is sent to enrol what they have.
+func (q *requestReader) cooling(need string) bool {
+	return slices.ContainsFunc(q.r.You.Factors, func(f authority.OwnFactor) bool {
+		if f.CountsFrom.IsZero() {
+			return false
+		}
+		return need == string(countersign.AssuranceMFA) || need == string(countersign.AssurancePhishingResistant) && f.Type == "passkey"
+	})
 }
 
 // whyNotReject says why the visitor may not even reject: what bars approving alone is
