@@ -178,3 +178,58 @@ func TestTrapNarrowDelegationShowsNoMore(t *testing.T) {
 		}
 	})
 }
+
+// TestTrapProposalSaysWhatIs: whoever agrees to a change reads from what to what. What the
+// proposer says it was is held to what is, when it is proposed and when it is carried out.
+func TestTrapProposalSaysWhatIs(t *testing.T) {
+	each(t, func(h *house) {
+		samuel, claire, marta := h.who["samuel"], h.who["claire"], h.who["marta"]
+		limit := func(from, to string) (*countersign.Approval, error) {
+			return samuel.propose(countersign.KindPeopleChange, marta.id, countersign.Change{Field: "limit", From: from, To: to})
+		}
+		_, err := limit("9000000.00 EUR", "1000000.00 EUR") // a raise that looks like a cut
+		h.refused(err, countersign.CodeConflict)
+		for field, from := range map[string]string{"privileged": "true", "active": "false", "group.add": "nothing"} {
+			to := map[string]string{"true": "false", "false": "true", "nothing": "finance"}[from]
+			_, err = samuel.propose(countersign.KindPeopleChange, marta.id, countersign.Change{Field: field, From: from, To: to})
+			h.refused(err, countersign.CodeConflict)
+		}
+		_, err = samuel.propose(countersign.KindBreakGlassNames, marta.id, countersign.Change{Field: "break_glass", From: "true", To: "false"})
+		h.refused(err, countersign.CodeConflict)
+		p, err := limit("", "30000.00 EUR")
+		h.must(err)
+		claire.approve(p.ID)
+		raise, err := limit("", "9000000.00 EUR") // what is not said is filled in
+		h.must(err)
+		if got := changesOf(t, raise); got[0].From != "30000.00 EUR" {
+			t.Errorf("it says %+v", got)
+		}
+		cut, err := limit("30000.00 EUR", "10.00 EUR")
+		h.must(err)
+		claire.approve(cut.ID)
+		_, err = claire.byPasskey(raise.ID, countersign.ActApprove) // it was made from another limit
+		h.refused(err, countersign.CodeConflict)
+		for _, two := range [][]countersign.Change{
+			{{Field: "limit", To: "1.00 EUR"}, {Field: "limit", To: "9000000.00 EUR"}},
+			{{Field: "active", To: "true"}, {Field: "active", To: "false"}},
+			{{Field: "group.add", To: "finance"}, {Field: "group.remove", To: "finance"}},
+		} {
+			_, err = samuel.propose(countersign.KindPeopleChange, h.who["priya"].id, two...)
+			h.refused(err, countersign.CodeInvalid)
+		}
+		text := string(source(t).Text)
+		_, err = samuel.propose(countersign.KindPolicyPublish, "policy", countersign.Change{Field: "policy", To: text}, countersign.Change{Field: "policy", To: nominating})
+		h.refused(err, countersign.CodeInvalid)
+		_, err = samuel.propose(countersign.KindPeopleChange, h.who["priya"].id, countersign.Change{Field: "group.add", To: "finance"}, countersign.Change{Field: "group.add", To: "treasury"})
+		h.must(err)
+	})
+}
+
+func changesOf(t *testing.T, a *countersign.Approval) []countersign.Change {
+	t.Helper()
+	var d countersign.Document
+	if err := countersign.DecodeStrict(a.Document, &d); err != nil {
+		t.Fatal(err)
+	}
+	return d.Changes
+}

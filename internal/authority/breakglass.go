@@ -81,6 +81,9 @@ func (a *Authority) brokenGlass(tx *store.Tx, row store.Approval, d countersign.
 
 // nameBreakGlass names or removes a person. A new name is effective after 72 hours.
 func (a *Authority) nameBreakGlass(tx *store.Tx, c *caseFile, d *countersign.Document, actor string) error {
+	if err := stillFrom(tx, d); err != nil {
+		return err
+	}
 	for _, ch := range d.Changes {
 		var err error
 		if ch.To == "true" {

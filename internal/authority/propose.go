@@ -102,6 +102,12 @@ func (a *Authority) propose(tx *store.Tx, c *caseFile, s Session, p Proposal, ru
 		doc.Requester = &countersign.Party{Type: "service", ID: store.InternalSource}
 		doc.Custom = map[string]string{"proposed_by": s.Person.ID}
 	}
+	if err := eachOnce(doc); err != nil {
+		return err
+	}
+	if err := fromWhatIs(tx, doc); err != nil {
+		return err
+	}
 	if err := spelledOut(tx, doc, s.Person.Name); err != nil {
 		return err
 	}
@@ -296,6 +302,9 @@ const (
 	fieldBreakGlass  = "break_glass"
 )
 
+// fieldUntil is the field of a freeze that is extended.
+const fieldUntil = "until"
+
 func checkPeopleChanges(d *countersign.Document) error {
 	if d.Kind == countersign.KindFactorReset {
 		return nil
@@ -316,6 +325,9 @@ func checkPeopleChanges(d *countersign.Document) error {
 			_, _, err := parseLimit(ch.To)
 			ok = err == nil && (kind == "" || countersign.ValidKind(kind))
 		}
+		if ch.Field != name && (name != fieldLimit || kind == "") { // only a limit is for a kind
+			ok = false
+		}
 		if !ok || (name == fieldBreakGlass) != (d.Kind == countersign.KindBreakGlassNames) {
 			return countersign.Invalid(countersign.FieldError{Pointer: at, Detail: "is no change of a person that is known"})
 		}
@@ -334,6 +346,9 @@ func parseLimit(s string) (minor int64, currency string, err error) {
 
 func (a *Authority) changePerson(tx *store.Tx, c *caseFile, d *countersign.Document, actor string) error {
 	p, err := tx.Person(d.ID)
+	if err == nil {
+		err = stillFrom(tx, d)
+	}
 	if err != nil {
 		return err
 	}
@@ -392,7 +407,7 @@ func (a *Authority) changePerson(tx *store.Tx, c *caseFile, d *countersign.Docum
 
 func extendUntil(d *countersign.Document, now time.Time) (time.Time, error) {
 	for _, ch := range d.Changes {
-		if ch.Field == "until" {
+		if ch.Field == fieldUntil {
 			t, err := time.Parse(time.RFC3339, ch.To)
 			if err == nil && t.After(now) && t.Before(now.AddDate(0, 0, 90)) {
 				return t.UTC(), nil
@@ -406,6 +421,9 @@ func extendUntil(d *countersign.Document, now time.Time) (time.Time, error) {
 func (a *Authority) changeFreeze(tx *store.Tx, c *caseFile, d *countersign.Document, actor string) error {
 	f, err := tx.Freeze(d.ID)
 	if err != nil {
+		return err
+	}
+	if err := stillFrom(tx, d); err != nil {
 		return err
 	}
 	typ := countersign.EntryFreezeLifted

@@ -69,7 +69,7 @@ func TestTrapStoredTextsStayText(t *testing.T) {
 		t.Fatalf("%d %s", got.Status, got.text())
 	}
 	change := callerOf(t, s, samuel.Token)
-	if got := change.post("/admin/people/"+daniel.ID+"/change", "seen", regexp.MustCompile(`name="seen" value="([0-9a-f]+)"`).FindStringSubmatch(change.get("/admin/people/"+daniel.ID+"/change").Body)[1],
+	if got := change.post("/admin/people/"+daniel.ID+"/change", "seen", regexp.MustCompile(`name="seen" value="([0-9a-f]+)"`).FindStringSubmatch(change.get("/admin/people/" + daniel.ID + "/change").Body)[1],
 		"active", "yes", "another", hostile, "reason", hostile); got.Status != 303 {
 		t.Fatalf("%d %s", got.Status, got.text())
 	}
