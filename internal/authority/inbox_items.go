@@ -12,49 +12,125 @@ import (
 	"github.com/countersign/countersign/internal/store"
 )
 
-// inOtherHands lists what is open and does not wait for the person, newest first.
+// askedMark stands before the id in the cursor of the second part of what is in other hands.
+const askedMark = "asked."
+
+// waitingPages bounds how much that waits for the person is weighed for one page of what
+// does not: so many times the page.
+const waitingPages = 2
+
+// inOtherHands lists what is open and does not wait for the person: first what concerns
+// them otherwise than by asking them to decide, newest first; then, also newest first,
+// what they are asked and could not decide. Most of what they are asked does wait for
+// them, and would hide the other in the midst of thousands.
 func (b *inboxOf) inOtherHands(q InboxQuery) ([]InboxItem, string, error) {
-	if q.After != "" && !countersign.IsID(countersign.PrefixRequest, q.After) {
+	before, asked := strings.CutPrefix(q.After, askedMark)
+	if before != "" && !countersign.IsID(countersign.PrefixRequest, before) {
 		return nil, "", countersign.Invalid(countersign.FieldError{Pointer: "/after", Detail: "want what the page before gave as the next"})
 	}
-	var rows []inboxRow
-	before, next := q.After, ""
-	for looked := 0; next == ""; {
-		ids, err := b.open(before, q.Limit+1)
+	o, next := elsewhere{inboxOf: b, limit: q.Limit}, ""
+	if !asked {
+		last, more, err := o.sweep(before, false)
 		if err != nil {
 			return nil, "", err
 		}
-		files, err := b.files(ids)
-		if err != nil {
-			return nil, "", err
-		}
-		for _, c := range files {
-			if len(rows) == q.Limit || looked >= sweepPages*q.Limit {
-				next = before
-				break
-			}
-			looked++
-			before = c.row.ID
-			if !c.sees(b.viewer) || (c.state.Status == countersign.StatusApproved && b.partOf(c)) { // what they had a part in is done
-				continue
-			}
-			w, err := b.waits(c)
-			if err != nil {
-				return nil, "", err
-			}
-			if w == nil || b.partOf(c) {
-				rows = append(rows, inboxRow{caseFile: c})
-			}
-		}
-		if next == "" && len(ids) <= q.Limit {
-			break
-		}
-		if next == "" { // also past what was left out as changed from outside
-			before = ids[len(ids)-1]
+		if before = ""; more {
+			next = last
 		}
 	}
-	items, err := b.items(rows)
+	if next == "" && !b.viewer.seesAll() { // to who sees all, all that is open is shown by now
+		last, more, err := o.sweep(before, true)
+		if err != nil {
+			return nil, "", err
+		}
+		if more {
+			next = askedMark + last
+		}
+	}
+	items, err := b.items(o.rows)
 	return items, next, err
+}
+
+// elsewhere gathers one page of what is in other hands.
+type elsewhere struct {
+	*inboxOf
+	limit   int
+	rows    []inboxRow
+	looked  int
+	waiting int // of those looked at
+}
+
+func (o *elsewhere) full() bool {
+	return len(o.rows) == o.limit || o.looked >= sweepPages*o.limit || o.waiting >= waitingPages*o.limit
+}
+
+// sweep goes through one of the two parts from an id on, until the page is full. It
+// returns the id that it ended with, and whether there is more.
+func (o *elsewhere) sweep(before string, asked bool) (string, bool, error) {
+	for {
+		ids, skip, err := o.part(before, asked)
+		if err != nil {
+			return "", false, err
+		}
+		files, err := o.files(slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return skip[id] }))
+		if err != nil {
+			return "", false, err
+		}
+		byID := map[string]*caseFile{}
+		for _, c := range files {
+			byID[c.row.ID] = c
+		}
+		for _, id := range ids {
+			if o.full() {
+				return before, true, nil
+			}
+			o.looked++
+			before = id
+			if c := byID[id]; c != nil { // nil also where it was changed from outside
+				if err := o.look(c); err != nil {
+					return "", false, err
+				}
+			}
+		}
+		if len(ids) <= o.limit {
+			return before, false, nil
+		}
+	}
+}
+
+// part lists the next ids of one of the two parts, and which of them stand in the first
+// already.
+func (o *elsewhere) part(before string, asked bool) ([]string, map[string]bool, error) {
+	if !asked {
+		ids, err := o.open(before, o.limit+1)
+		return ids, nil, err
+	}
+	ids, err := o.tx.Asking(o.asked(), before, o.limit+1)
+	if err != nil {
+		return nil, nil, err
+	}
+	skip, err := o.tx.ConcernedBy(ids, o.concerned())
+	return ids, skip, err
+}
+
+// look takes a request onto the page where it is in other hands.
+func (o *elsewhere) look(c *caseFile) error {
+	partOf := o.partOf(c)
+	if !c.sees(o.viewer) || (c.state.Status == countersign.StatusApproved && partOf) { // what they had a part in is done
+		return nil
+	}
+	if !partOf {
+		w, err := o.waits(c)
+		if err != nil {
+			return err
+		}
+		if w != nil {
+			o.waiting++
+			return nil
+		}
+	}
+	o.rows = append(o.rows, inboxRow{caseFile: c})
+	return nil
 }
 
 // partOf reports whether the person asked for a request or has decided on it: it does
@@ -64,7 +140,8 @@ func (b *inboxOf) partOf(c *caseFile) bool {
 		slices.ContainsFunc(c.state.Decisions, func(d approval.Decision) bool { return d.Person == b.viewer.person && d.Void == "" })
 }
 
-// open lists the ids of what is open and may concern the person, newest first.
+// open lists the ids of what is open and may concern the person otherwise than by asking
+// them, newest first; to who sees all, of all that is open.
 func (b *inboxOf) open(before string, limit int) ([]string, error) {
 	ids, err := b.tx.Concerning(b.concerned(), before, limit)
 	if err != nil || !b.viewer.seesAll() {

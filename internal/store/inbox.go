@@ -137,10 +137,32 @@ func (tx *Tx) CountAsked(q AskedQuery, most int) (n int, err error) {
 	return min(n, most), err
 }
 
-// Concerning lists the requests that concern one of who and of which something may
-// still come, newest first: those before the given id.
+// Concerning lists the requests that concern one of who otherwise than by asking them to
+// decide, and of which something may still come, newest first: those before the given id.
 func (tx *Tx) Concerning(who []string, before string, limit int) ([]string, error) {
-	return tx.newest(who, before, limit, `SELECT approval_id AS c FROM audience WHERE org_id = $1 AND live = 1 AND who = %s AND ($2 = '' OR approval_id < $2) ORDER BY approval_id DESC LIMIT $3`)
+	return tx.newest(who, before, limit, `SELECT approval_id AS c FROM audience WHERE org_id = $1 AND live = 1 AND part <> 'decide' AND who = %s AND ($2 = '' OR approval_id < $2) ORDER BY approval_id DESC LIMIT $3`)
+}
+
+// Asking lists the requests that ask one of who to decide, newest first: those before the
+// given id.
+func (tx *Tx) Asking(who []string, before string, limit int) ([]string, error) {
+	return tx.newest(who, before, limit, `SELECT approval_id AS c FROM audience WHERE org_id = $1 AND live = 1 AND part = 'decide' AND who = %s AND ($2 = '' OR approval_id < $2) ORDER BY approval_id DESC LIMIT $3`)
+}
+
+// ConcernedBy reports which of some requests [Tx.Concerning] lists.
+func (tx *Tx) ConcernedBy(ids, who []string) (map[string]bool, error) {
+	out := make(map[string]bool, len(ids))
+	if len(ids) == 0 || len(who) == 0 {
+		return out, nil
+	}
+	list, args := inList(ids, 2)
+	names, more := inList(who, len(args)+2)
+	// The expression keeps the indexes by who out of it: see CountConcerning.
+	rows, err := List(tx, scanText, `SELECT DISTINCT approval_id FROM audience WHERE org_id = $1 AND approval_id IN (`+list+`) AND live + 0 = 1 AND part <> 'decide' AND who || '' IN (`+names+`)`, append(args, more...)...)
+	for _, id := range rows {
+		out[id] = true
+	}
+	return out, err
 }
 
 // OpenRequests lists the requests that wait for somebody, and those whose hold runs,
@@ -165,7 +187,7 @@ func (tx *Tx) CountConcerning(who []string, person string, all bool, most int) (
 	if len(who) == 0 {
 		return 0, nil
 	}
-	from, args := forEach(who, []any{person, most}, `SELECT approval_id AS id FROM audience WHERE org_id = $1 AND live = 1 AND who = %s AND part IN ('see', 'watch', 'ask', 'done') LIMIT $3`)
+	from, args := forEach(who, []any{person, most}, `SELECT approval_id AS id FROM audience WHERE org_id = $1 AND live = 1 AND who = %s AND part <> 'decide' LIMIT $3`)
 	if all {
 		open, more := forEach([]string{string(countersign.StatusPending), string(countersign.StatusUnsatisfiable)}, args, `SELECT id FROM approval WHERE org_id = $1 AND status = %s LIMIT $3`)
 		from, args = from+" UNION ALL "+open, more
@@ -184,6 +206,17 @@ func (tx *Tx) CountConcerning(who []string, person string, all bool, most int) (
 // request after the other: joined, all of them might be gone through instead.
 func over(id string) string {
 	return `(SELECT a.status FROM approval a WHERE a.org_id = $1 AND a.id = ` + id + `) NOT IN ('pending', 'unsatisfiable')`
+}
+
+// eachOver writes one query, with %s in the place of a status, for each status of what is
+// not open any more, so that each goes along the index past all that is open.
+func eachOver(one string) string {
+	var each []string
+	for i, v := range []countersign.Status{countersign.StatusApproved, countersign.StatusDenied, countersign.StatusExpired, countersign.StatusCancelled,
+		countersign.StatusSuperseded, countersign.StatusReleased, countersign.StatusRevoked} {
+		each = append(each, fmt.Sprintf("SELECT * FROM ("+one+") s%d", v, i))
+	}
+	return strings.Join(each, " UNION ALL ")
 }
 
 // Finished is a request that a person decided or asked for.
@@ -208,24 +241,23 @@ func (tx *Tx) FinishedOf(person string, before time.Time, id string, limit int) 
 			AND NOT EXISTS (SELECT 1 FROM decision l WHERE l.org_id = d.org_id AND l.approval_id = d.approval_id AND l.person_id = d.person_id AND (l.at_us, l.id) > (d.at_us, d.id))
 			ORDER BY d.at_us DESC, d.approval_id DESC LIMIT $5) x
 		UNION ALL
-		SELECT * FROM (SELECT a.created_us AS at, a.id AS id, '' AS act FROM approval a
-			WHERE a.org_id = $1 AND a.requester_key = $2 AND a.created_us <= $3 AND (a.created_us < $3 OR a.id < $4) AND a.status NOT IN ('pending', 'unsatisfiable')
-			ORDER BY a.created_us DESC, a.id DESC LIMIT $5) y
+		`+eachOver(`SELECT a.created_us AS at, a.id AS id, '' AS act FROM approval a
+			WHERE a.org_id = $1 AND a.requester_key = $2 AND a.status = '%s' AND a.created_us <= $3 AND (a.created_us < $3 OR a.id < $4)
+			ORDER BY a.created_us DESC, a.id DESC LIMIT $5`)+`
 		UNION ALL
 		SELECT * FROM (SELECT w.created_us AS at, w.approval_id AS id, '' AS act FROM audience w
-			WHERE w.org_id = $1 AND w.who = 'own:' || $2 AND w.part = 'ask' AND w.created_us <= $3 AND (w.created_us < $3 OR w.approval_id < $4) AND `+over("w.approval_id")+`
+			WHERE w.org_id = $1 AND w.who = 'own:' || $2 AND w.part = 'ask' AND w.live = 0 AND w.created_us <= $3 AND (w.created_us < $3 OR w.approval_id < $4)
 			AND NOT EXISTS (SELECT 1 FROM approval a WHERE a.org_id = $1 AND a.id = w.approval_id AND a.requester_key = $2)
 			ORDER BY w.created_us DESC, w.approval_id DESC LIMIT $5) z
 		) m ORDER BY at DESC, id DESC LIMIT $5`, person, before, id, limit)
 }
 
-// CountFinishedOf counts what [Tx.FinishedOf] lists, up to most. That a time is asked
-// for keeps the primary key out of it, by which everything would be gone through.
+// CountFinishedOf counts what [Tx.FinishedOf] lists, up to most.
 func (tx *Tx) CountFinishedOf(person string, most int) (n int, err error) {
 	err = tx.Row(`SELECT COUNT(DISTINCT id) FROM (
 		SELECT * FROM (SELECT approval_id AS id FROM decision d WHERE org_id = $1 AND person_id = $2 AND `+over("d.approval_id")+` LIMIT $3) x
-		UNION ALL SELECT * FROM (SELECT id FROM approval WHERE org_id = $1 AND requester_key = $2 AND status NOT IN ('pending', 'unsatisfiable') LIMIT $3) y
-		UNION ALL SELECT * FROM (SELECT approval_id AS id FROM audience w WHERE org_id = $1 AND who = 'own:' || $2 AND part = 'ask' AND created_us >= 0 AND `+over("w.approval_id")+` LIMIT $3) z
+		UNION ALL `+eachOver(`SELECT id FROM approval WHERE org_id = $1 AND requester_key = $2 AND status = '%s' LIMIT $3`)+`
+		UNION ALL SELECT * FROM (SELECT approval_id AS id FROM audience w WHERE org_id = $1 AND who = 'own:' || $2 AND part = 'ask' AND live = 0 LIMIT $3) z
 		) u`, person, most).Scan(&n)
 	return min(n, most), err
 }

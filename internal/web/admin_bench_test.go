@@ -1,8 +1,6 @@
 package web_test
 
 import (
-	"net/http"
-	"net/http/httptest"
 	"testing"
 
 	"github.com/countersign/countersign/internal/testkit"
@@ -20,18 +18,7 @@ func BenchmarkAdministration(b *testing.B) {
 		samuel.SignIn()
 		out := map[string]float64{}
 		for _, path := range pages {
-			b.Run(path, func(b *testing.B) {
-				for b.Loop() {
-					req := httptest.NewRequest("GET", s.URL+path, nil)
-					req.AddCookie(&http.Cookie{Name: "countersign-local", Value: samuel.Token})
-					w := httptest.NewRecorder()
-					s.Site.ServeHTTP(w, req)
-					if w.Code != http.StatusOK {
-						b.Fatalf("%s: %d %s", path, w.Code, w.Body)
-					}
-				}
-				out[path] = float64(b.Elapsed()) / float64(b.N)
-			})
+			b.Run(path, func(b *testing.B) { out[path] = costOf(b, s, samuel, path, "Desktop") })
 		}
 		return out
 	}

@@ -7,7 +7,7 @@ ALTER TABLE approval ADD COLUMN rules {{text}} NOT NULL DEFAULT '';        -- na
 ALTER TABLE approval ADD COLUMN words {{text}} NOT NULL DEFAULT '';        -- folded, for searching
 ALTER TABLE approval ADD COLUMN founding SMALLINT NOT NULL DEFAULT 0;      -- its receipt is stamped so
 ALTER TABLE approval ADD COLUMN held_us BIGINT NOT NULL DEFAULT 0;         -- not released before; 0 where nothing holds it
-CREATE INDEX approval_requester ON approval (org_id, requester_key, created_us, id, status);
+CREATE INDEX approval_requester ON approval (org_id, requester_key, status, created_us, id);
 CREATE INDEX approval_vendor ON approval (org_id, vendor_id, id);
 CREATE INDEX approval_held ON approval (org_id, held_us) WHERE held_us > 0;
 CREATE INDEX approval_founding ON approval (org_id) WHERE founding = 1;
@@ -29,7 +29,9 @@ CREATE TABLE audience (
 ){{strict}};
 CREATE INDEX audience_pressing ON audience (org_id, who, part, pressing, created_us, approval_id) WHERE live = 1;
 CREATE INDEX audience_due ON audience (org_id, who, part, due_us, approval_id) WHERE live = 1;
-CREATE INDEX audience_newest ON audience (org_id, who, approval_id) WHERE live = 1;
+CREATE INDEX audience_asked ON audience (org_id, who, approval_id) WHERE live = 1 AND part = 'decide';
+CREATE INDEX audience_others ON audience (org_id, who, approval_id) WHERE live = 1 AND part <> 'decide';
+CREATE INDEX audience_over ON audience (org_id, who, created_us, approval_id) WHERE live = 0 AND part = 'ask';
 CREATE INDEX audience_who ON audience (org_id, who, approval_id);
 
 -- What stands in an entry's leaf, to search by. The leaf itself never changes, and so
