@@ -83,7 +83,8 @@ const ExpiringWithin = 4 * time.Hour
 type Progress struct{ Have, Need int }
 
 // Inbox reads one page of a person's inbox. "you" is ordered by what expires first,
-// then by the weight of the findings, then by age; the others newest first.
+// then by the weight of the findings, then by age; the others newest first, but that in
+// "others" what asks the person and is not for them comes last.
 func (a *Authority) Inbox(ctx context.Context, s Session, q InboxQuery) (*InboxPage, error) {
 	if err := s.browse(); err != nil {
 		return nil, err
