@@ -220,6 +220,11 @@ func TestTrapProposalSaysWhatIs(t *testing.T) {
 		text := string(source(t).Text)
 		_, err = samuel.propose(countersign.KindPolicyPublish, "policy", countersign.Change{Field: "policy", To: text}, countersign.Change{Field: "policy", To: nominating})
 		h.refused(err, countersign.CodeInvalid)
+		publish, err := samuel.propose(countersign.KindPolicyPublish, "policy", countersign.Change{Field: "policy", To: nominating})
+		h.must(err)
+		if got := changesOf(t, publish); got[0].From != text {
+			t.Errorf("a policy is shown without what it changes: %q", got[0].From)
+		}
 		_, err = samuel.propose(countersign.KindPeopleChange, h.who["priya"].id, countersign.Change{Field: "group.add", To: "finance"}, countersign.Change{Field: "group.add", To: "treasury"})
 		h.must(err)
 	})

@@ -50,6 +50,9 @@ func eachOnce(d *countersign.Document) error {
 // fromWhatIs completes the changes of a proposal by what each field is now, and refuses
 // one that says something else: a raise must not look like a cut.
 func fromWhatIs(tx *store.Tx, d *countersign.Document) error {
+	if d.Kind == countersign.KindPolicyPublish {
+		return fromPolicy(tx, d)
+	}
 	changes := slices.Clone(d.Changes)
 	for i := range changes {
 		is, known, err := fieldNow(tx, d, changes[i].Field)
@@ -64,6 +67,38 @@ func fromWhatIs(tx *store.Tx, d *countersign.Document) error {
 			changes[i].From = is
 		case !sameFrom(changes[i].From, is):
 			return notFrom(changes[i], is)
+		}
+	}
+	d.Changes = changes
+	return nil
+}
+
+// fromPolicy completes a proposed policy by the one in force, so that whoever decides sees
+// what is different. Where both are more than a document holds, it is left out; what is
+// said wrongly is refused afterwards.
+func fromPolicy(tx *store.Tx, d *countersign.Document) error {
+	stored, err := tx.CurrentPolicy()
+	if err != nil {
+		return err
+	}
+	live, err := parseBody(stored.Body)
+	if err != nil {
+		return err
+	}
+	draft := PolicyDraft{Lists: map[string]string{}}
+	for _, ch := range d.Changes {
+		if name, list := strings.CutPrefix(ch.Field, "list:"); list {
+			draft.Lists[name] = ch.To
+		} else {
+			draft.Text = ch.To
+		}
+	}
+	changes := slices.Clone(d.Changes)
+	for _, full := range PolicyChanges(PolicyView{Text: string(live.Text), Lists: live.Lists}, draft) {
+		for i := range changes {
+			if changes[i].Field == full.Field && changes[i].From == "" {
+				changes[i].From = full.From
+			}
 		}
 	}
 	d.Changes = changes
