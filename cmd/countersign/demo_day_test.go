@@ -124,7 +124,7 @@ func TestTheDayInABrowser(t *testing.T) {
 
 	// The bank account: a fraud, and Tomás did not expect it.
 	d.be("tomas", "")
-	d.Open(d.url + d.find("Lipovka") + "/reject")
+	d.Open(d.url + d.find("Change of bank") + "/reject")
 	d.Click("input[name=why]")
 	d.Click("input[name=unexpected]")
 	d.Click("button.danger")
@@ -136,6 +136,12 @@ func TestTheDayInABrowser(t *testing.T) {
 		testkit.Eval[bool](b, `(() => { const f = document.querySelector('form[action="/demo/trick"] input[value="`+trick+`"]').form; f.requestSubmit(); return true; })()`)
 		d.WaitText(caught)
 	}
+
+	// The log: the browser computes what the entry of an approval says.
+	d.be("ingrid", "/audit")
+	testkit.Eval[bool](b, `[...document.querySelectorAll('main li a[href^="/audit/"]')].find(a => a.textContent.includes('Approved')).click(), true`)
+	d.Wait(`document.querySelectorAll('.tag.ok').length >= 2`)
+	d.WaitText("You have seen it all")
 
 	stop()
 	if code := <-ended; code != exitDone {

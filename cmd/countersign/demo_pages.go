@@ -69,9 +69,11 @@ func (d demoPages) Guide(ctx context.Context) []web.DemoStep {
 		passkeys,
 		{Name: "fraud", Login: demo.LoginTreasurer, Path: path("bank-change"), Done: over("bank-change")},
 		{Name: "tricks", Done: d.live.Seen("tricks")},
-		{Name: "audit", Login: demo.LoginChiefFinance, Path: "/audit", Done: false},
+		{Name: "audit", Login: demo.LoginChiefFinance, Path: "/audit", Done: d.live.Seen("audit")},
 	}
 }
+
+func (d demoPages) Looked(area string) { d.live.See(area) }
 
 func (d demoPages) Trick(ctx context.Context, name string) (web.DemoTrick, error) {
 	p, err := d.live.Play(ctx, name)

@@ -23,6 +23,8 @@ type Demo interface {
 	Sign(login string, options json.RawMessage) (json.RawMessage, error)
 	// Guide is how far the visitor has come with the day's cases.
 	Guide(ctx context.Context) []DemoStep
+	// Looked tells that the visitor has opened a part of the pages, by its name.
+	Looked(area string)
 	// Trick carries a trick out and says what came of it.
 	Trick(ctx context.Context, name string) (DemoTrick, error)
 	// Anew lets the day's cases come in again, with new numbers.

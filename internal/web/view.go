@@ -117,6 +117,9 @@ func (v *visit) page(w view) page {
 		}
 	}
 	if v.site.cfg.Demo != nil {
+		if v.who != nil {
+			v.site.cfg.Demo.Looked(w.area)
+		}
 		p.Demo = v.demoStrip()
 	}
 	return p
