@@ -35,7 +35,7 @@ func TestRuling5UnknownFires(t *testing.T) {
 		f.Vendor.Country = ""
 		r := v.Evaluate(f, StageSubmit)
 		if r.Outcome != countersign.OutcomeStepUp || !slices.Equal(r.Reasons[0].Missing, []string{"vendor.country"}) ||
-			!strings.Contains(r.Reasons[0].Sentence, "vendor.country") || r.Reasons[0].State != countersign.Unknown {
+			!strings.Contains(r.Reasons[0].Sentence, "vendor’s country is not known") || r.Reasons[0].State != countersign.Unknown {
 			t.Errorf("%s: not known: %+v", kind, r)
 		}
 	}

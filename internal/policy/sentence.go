@@ -187,7 +187,7 @@ func kindInWords(kind string) string {
 // reasons writes a rule's sentence for both readers.
 func (r *rule) sentences(a *activation, state countersign.State, missing []string) (forApprover, forRequester string) {
 	if state == countersign.Unknown {
-		s := "cannot tell whether " + r.inWords() + " applies: not known: " + strings.Join(missing, ", ")
+		s := "cannot tell whether " + r.inWords() + " applies: " + missingInWords(missing)
 		return s, s
 	}
 	if r.because == nil {
