@@ -1,6 +1,8 @@
 package authority_test
 
 import (
+	"crypto/sha256"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -375,8 +377,16 @@ func TestFailuresAreForgottenUnlessLocked(t *testing.T) {
 	for _, n := range []string{"nobody", "no one"} {
 		h.a.SignIn(h.ctx, authority.SignInBody{Login: n, Password: "hunter2 hunter2", TOTP: "123456"})
 	}
+	person, err := h.a.AddPersonOffline(h.ctx, authority.NewPerson{Login: "locked-out", Name: "Locked Out"})
+	h.must(err)
 	h.write(func(tx *store.Tx) error {
-		return tx.SetThrottle(store.Throttle{Subject: "password:ended", State: `{"failures":100,"ended":true}`})
+		// As many as would fill whole pages, of names that nobody bears, and one of somebody.
+		for i := range 2500 {
+			if err := tx.SetThrottle(store.Throttle{Subject: fmt.Sprintf("password:%064d", i), State: `{"failures":100,"ended":true}`}); err != nil {
+				return err
+			}
+		}
+		return tx.SetThrottle(store.Throttle{Subject: fmt.Sprintf("password:%x", sha256.Sum256([]byte(person))), State: `{"failures":100,"ended":true}`})
 	})
 	h.read(func(tx *store.Tx) error {
 		rows, err := store.List(tx, func(s store.Scanner) (v string, err error) { return v, s.Scan(&v) }, `SELECT subject FROM throttle WHERE org_id = $1`)
@@ -388,13 +398,13 @@ func TestFailuresAreForgottenUnlessLocked(t *testing.T) {
 		return err
 	})
 	authority.Sweep(h.a, h.ctx)
-	if n := count(); n != 3 {
+	if n := count(); n != 2503 {
 		t.Errorf("%d counters after a sweep at once", n)
 	}
 	h.clock.forward(31 * 24 * time.Hour)
 	authority.Sweep(h.a, h.ctx)
 	if n := count(); n != 1 {
-		t.Errorf("%d counters after a month, want what is ended for good alone", n)
+		t.Errorf("%d counters after a month, want the one alone that is ended for good and guards somebody", n)
 	}
 }
 

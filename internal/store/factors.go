@@ -289,12 +289,13 @@ func (tx *Tx) SetThrottle(t Throttle) error {
 		t.Subject, t.State, t.Version, tx.Now())
 }
 
-// StaleThrottles lists counters that were not touched since a time.
-func (tx *Tx) StaleThrottles(since time.Time, limit int) ([]Throttle, error) {
+// StaleThrottles lists counters that were not touched since a time, by their subject,
+// from the one after the subject that is named on.
+func (tx *Tx) StaleThrottles(since time.Time, after string, limit int) ([]Throttle, error) {
 	return List(tx, func(s Scanner) (t Throttle, err error) {
 		err = s.Scan(&t.Subject, &t.State, &t.Version)
 		return t, err
-	}, `SELECT subject, state, version FROM throttle WHERE org_id = $1 AND updated_us < $2 ORDER BY updated_us, subject LIMIT $3`, since, limit)
+	}, `SELECT subject, state, version FROM throttle WHERE org_id = $1 AND subject > $2 AND updated_us < $3 ORDER BY subject LIMIT $4`, after, since, limit)
 }
 
 // DropThrottle deletes a counter if its version is still t's.
