@@ -113,7 +113,7 @@ func (c *serveCmd) welcome(ctx context.Context, p *process, in *installation, ln
 			return err
 		}
 		if link != nil {
-			p.printf("\nNobody has enrolled yet. The first administrator, %s, enrols with this link, once, before %s:\n\n  %s\n\n", link.Name, link.ExpiresAt, link.URL)
+			p.printf("\nNobody has enrolled yet. The first administrator, %s, enrols with this link, once, before %s:\n\n  %s\n\n", link.Name, inMinutes(link.ExpiresAt), link.URL)
 		}
 	}
 	return nil

@@ -235,8 +235,8 @@ type Group struct {
 	Members int
 }
 
-// Groups lists the groups that anybody is in, and those that Countersign itself knows,
-// by name.
+// Groups lists the groups that anybody is in, that the policy names, and that
+// Countersign itself knows, by name.
 func (a *Authority) Groups(ctx context.Context, s Session) ([]Group, error) {
 	if err := a.register(ctx, s); err != nil {
 		return nil, err
@@ -245,15 +245,29 @@ func (a *Authority) Groups(ctx context.Context, s Session) ([]Group, error) {
 	err := a.db.Read(ctx, func(tx *store.Tx) error {
 		count := map[string]int{GroupAdministrators: 0, GroupAuditors: 0, GroupControllers: 0}
 		all, err := tx.Memberships()
+		if err != nil {
+			return err
+		}
 		for _, m := range all {
 			count[m.Group]++
+		}
+		at, err := a.current(tx)
+		if err != nil {
+			return err
+		}
+		_, v, err := a.policyNow(tx, at)
+		if err != nil {
+			return err
+		}
+		for _, name := range v.Groups() { // also those that nobody is in yet
+			count[name] += 0
 		}
 		out = nil
 		for name, n := range count {
 			out = append(out, Group{name, n})
 		}
 		slices.SortFunc(out, func(g, h Group) int { return cmp.Compare(g.Name, h.Name) })
-		return err
+		return nil
 	})
 	return out, fault(err)
 }
