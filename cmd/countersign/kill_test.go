@@ -87,6 +87,7 @@ type acked struct {
 func (l *load) run(d time.Duration, end func()) {
 	l.round++
 	l.recent, l.doubt = nil, nil
+	before := l.decided.Load()
 	ctx, stop := context.WithCancel(context.Background())
 	var all sync.WaitGroup
 	for n := range 4 {
@@ -96,6 +97,9 @@ func (l *load) run(d time.Duration, end func()) {
 		all.Go(func() { l.approve(ctx, l.people[login]) })
 	}
 	time.Sleep(d)
+	for until := time.Now().Add(10 * time.Second); l.decided.Load() == before && time.Now().Before(until); {
+		time.Sleep(10 * time.Millisecond) // a slow machine has not come to its first decision yet
+	}
 	end()
 	stop()
 	all.Wait()
