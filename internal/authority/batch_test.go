@@ -80,7 +80,7 @@ func TestBatchIsWeighedLineByLine(t *testing.T) {
 	}{
 		"another account":       {paid("2", "V-2", "Vendor V-2", "500.00", otherAccount), "batch-to-other-account", "1 of 2 lines, to Vendor V-2 (V-2)"},
 		"a vendor nobody knows": {paid("2", "V-9", "Newcomer", "20000.00", otherAccount), "batch-to-new-vendor", "1 of 2 lines, to Newcomer (V-9)"},
-		"no vendor number":      {paid("2", "", "Newcomer", "500.00", otherAccount), "batch-to-pending-account", "not known: bank_changes"},
+		"no vendor number":      {paid("2", "", "Newcomer", "500.00", otherAccount), "batch-to-pending-account", "open changes of bank details could not be looked up"},
 		"another name":          {paid("2", "V-2", "Somebody Else", "500.00", knownAccount), "claims-differ", "of line 2"},
 	} {
 		total := "900.00"
@@ -214,7 +214,7 @@ func TestLargestBatch(t *testing.T) {
 	began := time.Now()
 	r := h.submit(batch("B-1", "4000.00", lines...))
 	t.Logf("4000 vendors in %v", time.Since(began).Round(time.Millisecond))
-	if s := h.fired(r)["batch-to-other-account"]; r.Status != countersign.StatusPending || !strings.Contains(s, "vendor.accounts") {
+	if s := h.fired(r)["batch-to-other-account"]; r.Status != countersign.StatusPending || !strings.Contains(s, "no bank account of this vendor is on record") {
 		t.Errorf("%s %q", r.Status, s)
 	}
 }

@@ -61,6 +61,13 @@ func openBook(ctx context.Context, a *Authority, guard store.Guard) (*book, erro
 	if err != nil {
 		return nil, fmt.Errorf("read the guard: %w", err)
 	}
+	if len(held) > 0 {
+		// Another replica may have published between the two readings: what the guard holds
+		// is compared with the database as it is after that, never as it was before.
+		if head, err = a.db.Head(ctx); err != nil {
+			return nil, err
+		}
+	}
 	b.guarded = held
 	if err := b.chain.follow(ctx, a, head.Size); err != nil {
 		return nil, err
