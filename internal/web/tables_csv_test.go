@@ -14,7 +14,7 @@ import (
 // fails later ends the connection, so that nobody takes a part for the whole.
 func TestExportIsWholeOrBrokenOff(t *testing.T) {
 	trouble := errors.New("the disk is gone")
-	run := func(rows int, err error) (w *httptest.ResponseRecorder, out error, broken any) {
+	run := func(rows int, err error) (w *httptest.ResponseRecorder, broken any, out error) {
 		w = httptest.NewRecorder()
 		v := &visit{site: &Site{cfg: Config{Log: slog.New(slog.DiscardHandler), Clock: time.Now}}, w: w, r: httptest.NewRequest("GET", "/requests.csv", nil)}
 		defer func() { broken = recover() }()
@@ -28,15 +28,15 @@ func TestExportIsWholeOrBrokenOff(t *testing.T) {
 				yield(0, err)
 			}
 		}, func(int) []string { return []string{"=1+1", "-12.50"} })
-		return w, out, broken
+		return w, broken, out
 	}
-	if w, err, _ := run(0, trouble); !errors.Is(err, trouble) || w.Body.Len() > 0 || w.Header().Get("Content-Type") != "" {
+	if w, _, err := run(0, trouble); !errors.Is(err, trouble) || w.Body.Len() > 0 || w.Header().Get("Content-Type") != "" {
 		t.Errorf("%v: %q", err, w.Body)
 	}
-	if w, err, broken := run(3*flushRows, trouble); err != nil || broken != http.ErrAbortHandler || strings.Count(w.Body.String(), "\n") < flushRows { //nolint:errorlint // the value itself is the signal
+	if w, broken, err := run(3*flushRows, trouble); err != nil || broken != http.ErrAbortHandler || strings.Count(w.Body.String(), "\n") < flushRows { //nolint:errorlint // the value itself is the signal
 		t.Errorf("%v, %v: %d lines", err, broken, strings.Count(w.Body.String(), "\n"))
 	}
-	w, err, broken := run(2, nil)
+	w, broken, err := run(2, nil)
 	if err != nil || broken != nil || w.Body.String() != "a,b\r\n'=1+1,-12.50\r\n'=1+1,-12.50\r\n" {
 		t.Errorf("%v, %v: %q", err, broken, w.Body)
 	}
