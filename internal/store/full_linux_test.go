@@ -42,22 +42,7 @@ func TestFullDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	cfg := store.Config{Driver: store.SQLite, Path: filepath.Join(dir, "x.db"), Org: storetest.Org}
-	t.Run("fill", func(t *testing.T) { // closes the database before the file system goes
-		db := storetest.Open(t, cfg)
-		acknowledged := fillDisk(t, db)
-		if n := count(t, db); int64(n) != acknowledged {
-			t.Errorf("%d rows are there, %d were acknowledged", n, acknowledged)
-		}
-		acknowledged += fillDisk(t, db) // a checkpoint may have made a little room; then it is full again
-		if err := os.Remove(ballast); err != nil {
-			t.Fatal(err)
-		}
-		write(t, db, func(tx *store.Tx) error { return errors.Join(big(tx, "after"), appendEntry(tx, "req_a")) })
-		checkTree(t, db, 1+acknowledged)
-		if n := count(t, db); int64(n) != acknowledged+1 {
-			t.Errorf("%d rows are there, want %d", n, acknowledged+1)
-		}
-	})
+	fillAndGoOn(t, cfg, ballast)
 	db, err := store.Open(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -65,6 +50,35 @@ func TestFullDisk(t *testing.T) {
 	defer db.Close()
 	if _, err := db.CheckLog(t.Context(), nil); err != nil {
 		t.Error(err)
+	}
+}
+
+// fillAndGoOn fills the disk twice, makes room by taking the ballast away, writes on, and
+// closes the database.
+func fillAndGoOn(t *testing.T, cfg store.Config, ballast string) {
+	t.Helper()
+	db, err := store.Open(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := db.Close(); err != nil {
+			t.Errorf("close the database: %v", err)
+		}
+	}()
+	write(t, db, func(tx *store.Tx) error { return tx.CreateLog(storetest.Origin) })
+	acknowledged := fillDisk(t, db)
+	if n := count(t, db); int64(n) != acknowledged {
+		t.Errorf("%d rows are there, %d were acknowledged", n, acknowledged)
+	}
+	acknowledged += fillDisk(t, db) // a checkpoint may have made a little room; then it is full again
+	if err := os.Remove(ballast); err != nil {
+		t.Fatal(err)
+	}
+	write(t, db, func(tx *store.Tx) error { return errors.Join(big(tx, "after"), appendEntry(tx, "req_a")) })
+	checkTree(t, db, 1+acknowledged)
+	if n := count(t, db); int64(n) != acknowledged+1 {
+		t.Errorf("%d rows are there, want %d", n, acknowledged+1)
 	}
 }
 
