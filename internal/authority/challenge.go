@@ -35,7 +35,7 @@ func (a *Authority) Challenge(ctx context.Context, s Session, request string, bo
 		out, err = a.challenge(tx, s, request, body)
 		return err
 	})
-	return out, fault(err)
+	return out, fault(a.discovered(ctx, request, err))
 }
 
 func (a *Authority) challenge(tx *store.Tx, s Session, request string, body countersign.ChallengeBody) (*countersign.ChallengeAnswer, error) {

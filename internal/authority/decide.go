@@ -46,7 +46,7 @@ func (a *Authority) Decide(ctx context.Context, s Session, request string, body 
 	d := &deciding{a: a, s: s, act: act, statement: statement, facts: facts, used: used, unexpected: body.Unexpected}
 	committed, err := a.db.Write(ctx, d.write)
 	if err != nil {
-		return nil, fault(err)
+		return nil, fault(a.discovered(ctx, request, err))
 	}
 	if d.refused != nil { // the state moved on by the clock, and that was committed
 		return nil, fault(d.refused)

@@ -124,8 +124,7 @@ func (a *Authority) expire(ctx context.Context, id string) error {
 // released on it.
 func (a *Authority) quarantine(tx *store.Tx, row store.Approval, cause error) error {
 	a.log.Error("a stored request contradicts itself", "request", row.ID, "error", cause)
-	if err := a.raise(tx, newAlert{about: store.AboutOrganisation, severity: "critical", external: "tampered:" + row.ID, days: 30,
-		title: "the stored data of request " + row.ID + " was changed from outside"}); err != nil {
+	if err := a.raiseTampered(tx, row.ID); err != nil {
 		return err
 	}
 	return tx.TakeOffClock(row.ID)

@@ -84,7 +84,7 @@ func (a *Authority) Release(ctx context.Context, key Key, body countersign.Relea
 	if err != nil {
 		a.metrics.releases.WithLabelValues("refused").Inc()
 		a.recordRefusal(ctx, r, err)
-		return nil, fault(err)
+		return nil, fault(a.discovered(ctx, body.Request, err))
 	}
 	head, err := a.settle(ctx, committed)
 	if err != nil {

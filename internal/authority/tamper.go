@@ -18,6 +18,26 @@ func tamperedWith(format string, args ...any) error {
 		WithHint("nothing is decided or released on it; tell the operator").WithCause(errTampered)
 }
 
+// raiseTampered raises the alert about a request whose stored data was changed from
+// outside, once.
+func (a *Authority) raiseTampered(tx *store.Tx, request string) error {
+	return a.raise(tx, newAlert{about: store.AboutOrganisation, severity: "critical", external: "tampered:" + request, days: 30,
+		title: "the stored data of request " + request + " was changed from outside"})
+}
+
+// discovered raises that alert where somebody was about to act on such a request. The
+// act was refused and left nothing behind; that it was found out must not be lost with
+// it. It returns the error that it was given.
+func (a *Authority) discovered(ctx context.Context, request string, err error) error {
+	if !errors.Is(err, errTampered) {
+		return err
+	}
+	if _, raising := a.db.Write(ctx, func(tx *store.Tx) error { return a.raiseTampered(tx, request) }); raising != nil {
+		a.log.Error("the alert about a changed row could not be raised", "request", request, "error", raising)
+	}
+	return err
+}
+
 // asLogged holds a stored request to its entries: the document to the one that was
 // logged when it was submitted, the requirement to the one of its last weighing. A
 // digest beside a document proves nothing where both can be written; the entries'

@@ -77,6 +77,10 @@ func TestTrapDigestComparedWithNothing(t *testing.T) {
 		h.changeDocument(id, "30000.00", "90000.00")
 		_, err := h.a.Challenge(h.ctx, marta.session, id, countersign.ChallengeBody{Digest: digestOf(d), Act: countersign.ActApprove})
 		h.differs(err, "/amount/value")
+		h.read(func(tx *store.Tx) error { // found out at an act: the alert stays though the act did not
+			_, err := tx.AlertByExternal(store.InternalSource, "tampered:"+id)
+			return err
+		})
 		_, err = h.a.Get(h.ctx, authority.Caller{Key: &h.key}, id)
 		h.differs(err, "/amount/value")
 		h.changeDocument(id, "90000.00", "30000.00")
@@ -124,6 +128,10 @@ func TestTamperedConsistently(t *testing.T) {
 		h.raw(`UPDATE approval SET document = $1 WHERE id = $2`, text, id)
 		_, err = h.release(id, other, "run-1")
 		h.differs(err, "/amount/value")
+		h.read(func(tx *store.Tx) error {
+			_, err := tx.AlertByExternal(store.InternalSource, "tampered:"+id)
+			return err
+		})
 	})
 }
 

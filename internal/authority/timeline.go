@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/countersign/countersign"
@@ -25,6 +26,14 @@ type RequestView struct {
 	Vendor    string
 	Requester countersign.Principal // ID "" where it is nobody on record here
 	Nominated *countersign.Principal
+	Frozen    []FrozenNow // for those who may freeze
+}
+
+// FrozenNow is a freeze in force of the request's vendor or of whoever asked.
+type FrozenNow struct {
+	Vendor bool                  // else the person who asked
+	Person countersign.Principal // with Vendor unset
+	Until  time.Time
 }
 
 // EarlierVersion is a stored document that this one is compared with.
@@ -234,8 +243,44 @@ func (r *pageReader) read() (*RequestView, error) {
 	if out.Missing, err = r.missing(); err != nil {
 		return nil, err
 	}
-	out.You, err = r.you()
+	if out.Frozen, err = r.inForce(out.Requester); err != nil {
+		return nil, err
+	}
+	if out.You, err = r.you(); err == nil && !r.freezable(out) {
+		out.You.Acts = slices.DeleteFunc(out.You.Acts, func(act string) bool { return act == CanFreeze })
+	}
 	return out, err
+}
+
+// inForce reads the freezes in force that stop this request, for people who could place
+// one.
+func (r *pageReader) inForce(requester countersign.Principal) ([]FrozenNow, error) {
+	if len(r.v.groups) == 0 || r.v.only != "" {
+		return nil, nil
+	}
+	vendor := store.AboutVendor(r.c.row.Vendor)
+	rows, err := r.tx.Freezes([]string{vendor, requester.ID})
+	var out []FrozenNow
+	for _, f := range rows {
+		n := FrozenNow{Vendor: f.About == vendor, Until: f.Expires}
+		if !n.Vendor {
+			n.Person = requester
+		}
+		out = append(out, n)
+	}
+	return out, err
+}
+
+// freezable says whether something of this request could be frozen that is not: whoever
+// looks cannot freeze themself.
+func (r *pageReader) freezable(v *RequestView) bool {
+	vendor := r.c.row.Vendor != ""
+	person := v.Requester.ID != "" && v.Requester.ID != r.v.person
+	for _, f := range v.Frozen {
+		vendor = vendor && !f.Vendor
+		person = person && f.Vendor
+	}
+	return vendor || person
 }
 
 // principal names a person or a key. Nobody of that id is shown by the id alone.

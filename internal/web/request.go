@@ -191,7 +191,7 @@ func (v *visit) refused(err error) (*countersign.Problem, errorView, bool) {
 	}
 	e := errorOf(p, v.t)
 	for _, f := range e.Errors { // the form has but one field that this can be about
-		e.Reasons = append(e.Reasons, upperFirst(f.Detail))
+		e.Reasons = append(e.Reasons, asSentence(f.Detail))
 	}
 	e.Errors = nil
 	return p, e, true

@@ -123,6 +123,9 @@ func requestSpecimens(s *Site) []specimen {
 		}), nil),
 		page("released", sampleRequest(ended(countersign.StatusReleased)), nil),
 		page("denied", sampleRequest(ended(countersign.StatusDenied), over(countersign.ActDeny, "The payee or the account is wrong: they say that they did not move banks.", true)), nil),
+		page("frozen", sampleRequest(ended(countersign.StatusDenied), over(countersign.ActDeny, "Nobody there knows of a new account.", true), func(r *authority.RequestView) {
+			r.Frozen = []authority.FrozenNow{{Vendor: true, Until: time.Date(2026, 11, 27, 10, 12, 0, 0, time.UTC)}}
+		}), nil),
 		page("denied-by-policy", sampleRequest(ended(countersign.StatusDenied), func(r *authority.RequestView) {
 			r.Decisions, r.Approval.Outcome = nil, countersign.OutcomeDeny
 			r.Approval.Reasons[0].Effect = countersign.OutcomeDeny

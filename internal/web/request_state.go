@@ -17,6 +17,16 @@ func (q *requestReader) notes() []note {
 	if len(q.r.Canonical) == 0 {
 		out = append(out, note{Tone: "warn", Icon: "trash", Title: q.tx.T("request.note.erased"), Lines: []string{q.tx.T("request.note.erased_text")}})
 	}
+	for _, f := range q.r.Frozen {
+		who := q.payee()
+		if !f.Vendor {
+			who = sentence(f.Person.Name)
+		} else if who == "" {
+			who = named(q.r.Vendor)
+		}
+		out = append(out, note{Tone: "warn", Icon: "snow", Title: q.tx.T("request.note.frozen", "name", who, "time", q.f.Moment(q.tx, f.Until, q.now).Title),
+			Lines: []string{q.tx.T("request.note.frozen_text")}})
+	}
 	return append(out, q.lineage()...)
 }
 
@@ -70,7 +80,11 @@ func (q *requestReader) approvedNote() note {
 		n.Title = q.tx.T("request.note.allowed", "version", strconv.FormatInt(a.PolicyVersion, 10))
 	}
 	if m := q.moment(a.ReleaseBy); m.ISO != "" {
-		n.Lines = []string{q.tx.T("request.note.approved_until", "source", named(a.Source), "time", m.Text)}
+		key := "request.note.approved_until"
+		if len(q.r.Decisions) == 0 {
+			key = "request.note.allowed_until"
+		}
+		n.Lines = []string{q.tx.T(key, "time", m.Text)}
 	}
 	return n
 }
