@@ -77,7 +77,7 @@ func TestTheDayInABrowser(t *testing.T) {
 	// An order that passed undisturbed has its silent receipt.
 	d.be("elif", "")
 	d.WaitText("Torque wrenches")
-	d.WaitText("nobody was asked")
+	d.WaitText("Nobody was asked")
 
 	// 30,000: a wrong code first, then the right one.
 	d.be("marta", "")

@@ -24,7 +24,7 @@ func TestTheDayAndItsTricks(t *testing.T) {
 	if err := l.Run(t.Context(), 0); err != nil {
 		t.Fatal(err)
 	}
-	for name, want := range map[string]countersign.Status{"small-order": "approved", "large-order": "pending", "new-vendor-invoice": "pending", "bank-change": "pending",
+	for name, want := range map[string]countersign.Status{"small-order": "released", "large-order": "pending", "new-vendor-invoice": "pending", "bank-change": "pending",
 		"payment-to-new-account": "denied", "payment-to-old-account": "pending", "agent-order": "pending", "split-4": "pending"} {
 		if got, _ := l.Status(t.Context(), name); got != want {
 			t.Errorf("%s is %q, want %q", name, got, want)

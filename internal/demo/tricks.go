@@ -25,7 +25,7 @@ const (
 // Played is what came of a trick.
 type Played struct {
 	Request     string // that it was about
-	Was, Is     string // what was changed, in the document's words
+	Was, Is     string // what was changed: an amount, an account, an execution
 	Problem     *countersign.Problem
 	Replacement string // the request that took its place
 }
@@ -120,34 +120,26 @@ func (l *Live) editRow(ctx context.Context) (*Played, error) {
 		return nil, err
 	}
 	p := &Played{Request: a.ID, Was: was, Is: is}
-	_, err = l.h.Authority.Get(ctx, authority.Caller{Key: &l.key}, a.ID)
+	_, err = l.h.Authority.Release(ctx, l.key, countersign.ReleaseBody{Request: a.ID, Document: edited, Execution: "intruder", Confirm: true})
 	errors.As(err, &p.Problem)
 	// The row is put back, so that the case can be played on.
 	_, err = db.ExecContext(ctx, `UPDATE approval SET document = ? WHERE id = ?`, document, a.ID)
 	return p, err
 }
 
-// replay presents the receipt of the small order, which was executed, a second time:
-// once as it is, and once for another amount.
+// replay presents the receipt of the small order, which was executed, for another
+// execution.
 func (l *Live) replay(ctx context.Context) (*Played, error) {
-	id := l.Request("small-order")
-	l.mu.Lock()
-	c := l.cases["small-order"]
-	l.mu.Unlock()
+	id := l.Request(executed)
 	if id == "" {
 		return nil, countersign.NewProblem(countersign.CodeState, "the small order is not there yet").WithHint("try again in a moment")
 	}
-	document, err := json.Marshal(c.Document)
-	if err != nil {
-		return nil, err
-	}
-	first := countersign.ReleaseBody{Request: id, Document: document, Execution: "order-run-" + id[len(id)-6:], Confirm: true}
-	if _, err := l.h.Authority.Release(ctx, l.key, first); err != nil {
-		return nil, err
-	}
+	l.mu.Lock()
+	first := l.execution(l.cases[executed], id)
+	l.mu.Unlock()
 	again := first
 	again.Execution = "order-run-again"
-	_, err = l.h.Authority.Release(ctx, l.key, again)
+	_, err := l.h.Authority.Release(ctx, l.key, again)
 	p := &Played{Request: id, Was: first.Execution, Is: again.Execution}
 	if !errors.As(err, &p.Problem) {
 		return nil, fmt.Errorf("the receipt was accepted twice: %w", err)

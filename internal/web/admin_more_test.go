@@ -111,7 +111,7 @@ func TestRuling22FreezeIsPlacedByOneAndChangedByTwo(t *testing.T) {
 	path := regexp.MustCompile(`/admin/freezes/[a-z0-9_]+/extend`).FindString(list.Body)
 	day := s.Clock.Now().UTC().AddDate(0, 0, 20).Format(time.DateOnly)
 	c.get(path).has(t, "Extend the freeze of", "An odd letter", "Whoever is frozen cannot be one of the two")
-	if a := c.post(path, "until", "soon", "reason", "r"); a.Status != 400 || !strings.Contains(a.text(), "want a day") {
+	if a := c.post(path, "until", "soon", "reason", "r"); a.Status != 400 || !strings.Contains(a.text(), "Want a day") {
 		t.Errorf("no day: %d %s", a.Status, a.text())
 	}
 	if a := c.post(path, "until", s.Clock.Now().UTC().AddDate(1, 0, 0).Format(time.DateOnly), "reason", "r"); a.Status != 400 || !strings.Contains(a.text(), "within 90 days") {
@@ -177,7 +177,7 @@ func TestRuling20Delegations(t *testing.T) {
 	if a := c.byKey(marta.Key, "/delegations/new", "to", marta.ID, "starts", today, "ends", last, "reason", "r"); a.Status != 400 || !strings.Contains(a.text(), "nobody delegates to themselves") {
 		t.Errorf("to oneself: %d %s", a.Status, a.text())
 	}
-	if a := c.byKey(marta.Key, "/delegations/new", "to", daniel.ID, "starts", "soon", "ends", "2040-01-01", "limit", "1,2,3", "reason", "r"); a.Status != 400 || !strings.Contains(a.text(), "want a day") || !strings.Contains(a.text(), "want an amount") {
+	if a := c.byKey(marta.Key, "/delegations/new", "to", daniel.ID, "starts", "soon", "ends", "2040-01-01", "limit", "1,2,3", "reason", "r"); a.Status != 400 || !strings.Contains(a.text(), "want a day") || !strings.Contains(a.text(), "ant an amount") {
 		t.Errorf("what is no day: %d %s", a.Status, a.text())
 	}
 	if a := c.post("/delegations/new", append(fields, "password", "x", "totp", "000000")...); a.Status != 401 || !strings.Contains(a.Body, `value="20 000 EUR"`) {

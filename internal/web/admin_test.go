@@ -211,7 +211,7 @@ func TestSettingsAreChangedByTwo(t *testing.T) {
 	path := "/admin/settings/session_idle_seconds"
 	form := c.get(path)
 	form.has(t, "A session ends unused after", "1\u00a0min to 1\u00a0d")
-	for value, says := range map[string]string{"lots": "want a whole number", "99999999999999": "want a whole number", "300": "from 60 to 86400"} {
+	for value, says := range map[string]string{"lots": "Want a whole number", "99999999999999": "Want a whole number", "300": "rom 60 to 86400"} {
 		if a := c.post(path, append(form.hidden(), "value", value, "unit", "days", "reason", "r")...); a.Status != 400 || !strings.Contains(a.text(), says) {
 			t.Errorf("%s days: %d %s", value, a.Status, a.text())
 		}

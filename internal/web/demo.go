@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"encoding/json"
+	"strings"
 	"time"
 
 	"github.com/countersign/countersign"
@@ -223,8 +224,9 @@ func demoAnew(v *visit) error {
 
 type demoTrickResult struct {
 	DemoTrick
-	Title, Caught string
-	Shown         *errorView
+	Title, Caught     string
+	WasLabel, IsLabel string
+	Shown             *errorView
 }
 
 func demoTrickPlayed(v *visit) error {
@@ -232,16 +234,34 @@ func demoTrickPlayed(v *visit) error {
 	if err != nil {
 		return err
 	}
-	return v.render(view{name: "demo-trick", title: v.t("demo.trick." + out.Name), data: demoTrickShown(out, v.t)})
+	return v.render(view{name: "demo-trick", title: v.t("demo.trick." + out.Name), data: demoTrickShown(out, v.format, v.t)})
 }
 
-func demoTrickShown(out DemoTrick, t func(string, ...any) string) demoTrickResult {
-	w := demoTrickResult{DemoTrick: out, Title: t("demo.trick." + out.Name), Caught: t("demo.caught." + out.Name)}
+func demoTrickShown(out DemoTrick, f Format, t func(string, ...any) string) demoTrickResult {
+	w := demoTrickResult{DemoTrick: out, Title: t("demo.trick." + out.Name), Caught: t("demo.caught." + out.Name),
+		WasLabel: t("demo.was." + out.Name), IsLabel: t("demo.is." + out.Name)}
+	w.Was, w.Is = demoValue(out.Name, out.Was, f), demoValue(out.Name, out.Is, f)
 	if out.Problem != nil {
 		e := errorOf(out.Problem, t)
 		w.Shown = &e
 	}
 	return w
+}
+
+// demoValue writes what a trick changed as pages write such a thing.
+func demoValue(trick, s string, f Format) string {
+	switch trick {
+	case "revision":
+		value, currency, _ := strings.Cut(s, " ")
+		return f.Money(countersign.Amount{Value: value, Currency: currency})
+	case "row":
+		var groups []string
+		for len(s) > 4 {
+			groups, s = append(groups, s[:4]), s[4:]
+		}
+		return strings.Join(append(groups, s), " ")
+	}
+	return s
 }
 
 // pretended signs with the demo's pretended passkey of whoever is signed in, where a

@@ -12,7 +12,7 @@ func demoSpecimens(s *Site) []specimen {
 	app := demoAppView{Password: "plum kettle orbit fourteen", Mine: &demoCode{"Marta Silva", "482 913", 17}, Others: []demoCode{{"Ingrid Solheim", "004 511", 17}, {"Katarzyna Nowak", "918 220", 17}}}
 	demo := func(state string, w view) specimen { return specimen{page: w.name, state: state, view: w} }
 	played := func(p DemoTrick) view {
-		return view{name: "demo-trick", title: s.texts.T("demo.trick." + p.Name), data: demoTrickShown(p, s.texts.T)}
+		return view{name: "demo-trick", title: s.texts.T("demo.trick." + p.Name), data: demoTrickShown(p, Format{}, s.texts.T)}
 	}
 	return []specimen{
 		demo("playing", view{name: "demo", title: s.texts.T("demo.window"), data: demoView{People: people, Steps: steps, Tricks: tricks}}),

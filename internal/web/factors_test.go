@@ -294,7 +294,7 @@ func TestRecovery(t *testing.T) {
 	}
 	lost := callerOf(t, s, "")
 	for _, form := range [][]string{{"login", "marta", "code", "k3m7-9qxz-2wrt-h8ya"}, {"login", "nobody", "code", codes[0]}} {
-		if a := lost.post("/recover", form...); a.Status != 401 || !strings.Contains(a.text(), "name or recovery code is wrong") {
+		if a := lost.post("/recover", form...); a.Status != 401 || !strings.Contains(a.text(), "Name or recovery code is wrong") {
 			t.Errorf("%v: %d %s", form[1], a.Status, a.text())
 		}
 	}

@@ -54,7 +54,7 @@ func (q *requestReader) reasons() reasonsView {
 			l.Href = "/policy?version=" + version + "#rule-" + url.PathEscape(r.Rule)
 		}
 		if l.Unknown && len(r.Missing) > 0 {
-			l.Missing = q.tx.T("request.why.missing", "fields", named(strings.Join(r.Missing, ", ")))
+			l.Missing = q.tx.T("request.why.missing")
 		}
 		switch {
 		case r.Silenced != "":
@@ -65,7 +65,7 @@ func (q *requestReader) reasons() reasonsView {
 		w.Items = append(w.Items, l)
 	}
 	if len(w.Items) == 0 {
-		w.Silent = q.tx.T("request.why.silent")
+		w.Silent = q.tx.T("request.why.silent_by", "version", version)
 	}
 	q.findings(&w)
 	return w
@@ -90,13 +90,6 @@ func (q *requestReader) findings(w *reasonsView) {
 		w.Quiet = append(w.Quiet, l)
 	}
 	w.QuietSum = q.tx.N("request.why.quiet", len(w.Quiet), "n", q.f.Count(int64(len(w.Quiet))))
-}
-
-func upperFirst(s string) string {
-	if s != "" && s[0] >= 'a' && s[0] <= 'z' {
-		return strings.ToUpper(s[:1]) + s[1:]
-	}
-	return s
 }
 
 // approvalsView is who has decided, and what is still missing.

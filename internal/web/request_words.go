@@ -26,6 +26,30 @@ func named(s string) string {
 // sentence is a whole sentence or text that others wrote, perhaps of several lines.
 func sentence(s string) string { return tame(s, kindText) }
 
+// asSentence begins a reason with a capital and ends it with a full stop.
+func asSentence(s string) string {
+	s = sentence(upperFirst(s))
+	if s == "" || strings.HasSuffix(s, ".") || strings.HasSuffix(s, "?") {
+		return s
+	}
+	return s + "."
+}
+
+func asSentences(all []string) []string {
+	out := make([]string, len(all))
+	for i, s := range all {
+		out[i] = asSentence(s)
+	}
+	return out
+}
+
+func upperFirst(s string) string {
+	if s != "" && s[0] >= 'a' && s[0] <= 'z' {
+		return strings.ToUpper(s[:1]) + s[1:]
+	}
+	return s
+}
+
 func tame(s string, kind valueKind) string {
 	var b strings.Builder
 	for _, g := range glyphs(s, kind) {

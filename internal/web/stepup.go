@@ -2,7 +2,6 @@ package web
 
 import (
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/countersign/countersign"
@@ -98,15 +97,6 @@ func (v *visit) actPage(status int, r *authority.RequestView, act countersign.Ac
 		w.Heading = v.t("step_up.heading.not_open")
 	}
 	return v.render(view{name: "step-up", title: w.Heading, plain: true, status: status, data: w})
-}
-
-// asSentence begins a reason with a capital and ends it with a full stop.
-func asSentence(s string) string {
-	s = sentence(upperFirst(s))
-	if s == "" || strings.HasSuffix(s, ".") || strings.HasSuffix(s, "?") {
-		return s
-	}
-	return s + "."
 }
 
 func (v *visit) stepUpView(r *authority.RequestView, act countersign.Act) (stepUpView, error) {

@@ -153,12 +153,7 @@ func (v *visit) refuseAct(id string, act countersign.Act, err error) error {
 // how the document that took this one's place differs.
 func (v *visit) refusal(p *countersign.Problem, r *authority.RequestView, act countersign.Act) (*refusalView, error) {
 	e := errorOf(p, v.t)
-	f := &refusalView{Title: e.Title, Detail: asSentence(e.Detail), Hint: asSentence(e.Hint), Differences: p.Differences, Again: true}
-	for _, reason := range e.Reasons {
-		if !strings.Contains(e.Detail, reason) {
-			f.Reasons = append(f.Reasons, asSentence(reason))
-		}
-	}
+	f := &refusalView{Title: e.Title, Detail: e.Detail, Hint: e.Hint, Reasons: e.Reasons, Differences: p.Differences, Again: true}
 	for _, x := range e.Errors {
 		f.Errors = append(f.Errors, asSentence(x.Detail))
 	}

@@ -118,14 +118,6 @@ func (v *visit) receiptLine(d authority.DecisionLine) receiptLine {
 	return l
 }
 
-func asSentences(all []string) []string {
-	out := make([]string, len(all))
-	for i, s := range all {
-		out[i] = asSentence(s)
-	}
-	return out
-}
-
 // exactly shows a time whole: a receipt is read later, and elsewhere.
 func exactly(m Moment) Moment {
 	m.Text, m.Relative = m.Title, false

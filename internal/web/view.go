@@ -223,13 +223,15 @@ func (v *visit) problem(err error) {
 }
 
 func errorOf(p *countersign.Problem, t func(string, ...any) string) errorView {
-	e := errorView{Status: p.Status, Title: t("error." + string(p.Code)), Detail: p.Detail, Hint: p.Hint, Differences: p.Differences, RetryAfter: p.RetryAfterSeconds,
+	e := errorView{Status: p.Status, Title: t("error." + string(p.Code)), Detail: asSentence(p.Detail), Hint: asSentence(p.Hint), Differences: p.Differences, RetryAfter: p.RetryAfterSeconds,
 		SignIn: p.Code == countersign.CodeUnauthenticated}
 	if len(p.Errors) > 0 {
 		e.Detail, e.Errors = t("error.fields"), p.Errors
 	}
 	for _, r := range p.Reasons {
-		e.Reasons = append(e.Reasons, r.Sentence)
+		if !strings.Contains(p.Detail, r.Sentence) { // once is enough
+			e.Reasons = append(e.Reasons, asSentence(r.Sentence))
+		}
 	}
 	return e
 }
