@@ -91,7 +91,7 @@ func (c *demoRunCmd) Run(ctx context.Context, p *process) (err error) {
 			}
 		}()
 	}
-	c.welcome(p, house, time.Since(began))
+	c.welcome(p, house, dir, time.Since(began))
 	return <-ended
 }
 
@@ -107,8 +107,11 @@ func (c *demoRunCmd) folder() (dir string, remove func() error, err error) {
 // demoConfig has no bounds on calls: everything comes from this machine.
 func demoConfig(h *demo.House, dir string) Config {
 	return Config{Data: filepath.Join(dir, "data"), Listen: strings.TrimPrefix(h.Info.URL, "http://"), PublicURL: h.Info.URL, MaxBodyBytes: 4 << 20,
-		MailFolder: filepath.Join(dir, "mail"), MailFrom: "Countersign <countersign@demo.example>", MailDetails: notify.DetailsSummary}
+		MailFolder: mailFolder(dir), MailFrom: "Countersign <countersign@demo.example>", MailDetails: notify.DetailsSummary}
 }
+
+// mailFolder is where the demo's mails lie, each a file that mail programs open.
+func mailFolder(dir string) string { return filepath.Join(dir, "mail") }
 
 func (c *demoRunCmd) write(h *demo.House) error {
 	if c.Info != "" {
@@ -136,7 +139,7 @@ func (c *demoRunCmd) play(ctx context.Context, p *process, h *demo.House) error 
 }
 
 // welcome says what is there and what to try, in lines that work as they are printed.
-func (c *demoRunCmd) welcome(p *process, h *demo.House, took time.Duration) {
+func (c *demoRunCmd) welcome(p *process, h *demo.House, dir string, took time.Duration) {
 	i := &h.Info
 	p.printf("\n%s is open at %s\n", i.Organisation, i.URL)
 	p.printf("a demo, ready after %.1f s: its software passkeys prove nothing, and new factors count at once\n\n", took.Seconds())
@@ -145,7 +148,7 @@ func (c *demoRunCmd) welcome(p *process, h *demo.House, took time.Duration) {
 		p.printf("  %-10s %-18s %-30s %s\n", v.Login, v.Name, v.Title, strings.Join(v.Groups, ","))
 	}
 	info := c.info()
-	p.printf("\nEverybody's password is %q.\n", i.Password)
+	p.printf("\nEverybody's password is %q. Mails to them go nowhere: each is a file, %s.\n", i.Password, filepath.Join(mailFolder(dir), "*.eml"))
 	p.printf("\nOr try it on the command line, in another terminal:\n\n")
 	p.printf("  export COUNTERSIGN_SERVER=%s\n  export COUNTERSIGN_API_KEY=%s\n\n", i.URL, i.Key)
 	p.printf("  # an order of 900 passes at once, the same of 30,000 asks for a person\n")

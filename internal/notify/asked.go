@@ -45,6 +45,11 @@ func members(tx *store.Tx, groups ...string) ([]string, error) {
 // place: without whoever asked for it or has decided. Whether each of them really may
 // is judged by the page that the link opens.
 func (b *Bell) asked(tx *store.Tx, row store.Approval) ([]string, error) {
+	return b.askedOf(tx, row, func(a store.Audience) bool { return a.Part == store.PartDecide && a.Live })
+}
+
+// askedOf is [Bell.asked] of those parts of the audience that count.
+func (b *Bell) askedOf(tx *store.Tx, row store.Approval, counts func(store.Audience) bool) ([]string, error) {
 	audience, err := tx.AudienceOf(row.ID)
 	if err != nil {
 		return nil, err
@@ -55,7 +60,7 @@ func (b *Bell) asked(tx *store.Tx, row store.Approval) ([]string, error) {
 			own = append(own, p)
 			continue
 		}
-		if a.Part != store.PartDecide || !a.Live {
+		if !counts(a) {
 			continue
 		}
 		if isID(a.Who, countersign.PrefixPerson) {

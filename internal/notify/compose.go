@@ -143,6 +143,11 @@ func (w *writing) request() (bool, error) {
 		if r.Held.After(w.tx.Now()) {
 			w.add("held", w.format.moment(w.texts, r.Held))
 		}
+	case kindReleaseRefused:
+		key := "mail.release_refused." + refusedHow(w.letter.Facts["reason"], r.Status) + "."
+		w.out.Lead, w.out.Note = w.t(key+"lead"), w.texts.maybe(key+"note")
+	case kindNotNeeded:
+		w.out.Lead = w.t("mail.not_needed." + string(r.Status) + ".lead")
 	}
 	return true, nil
 }
@@ -160,6 +165,8 @@ func (w *writing) current(r store.Approval) (bool, error) {
 		return r.Status == countersign.StatusApproved && r.Held.After(w.tx.Now()), nil
 	case kindQuestion, kindAnswer:
 		return !r.Status.Final(), nil
+	case kindReleaseRefused:
+		return refusedHow(w.letter.Facts["reason"], r.Status) != "", nil
 	}
 	return true, nil
 }

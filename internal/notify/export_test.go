@@ -29,15 +29,24 @@ func Parse(t *testing.T, raw []byte) Parsed {
 	return Parsed{Header: p.header, Subject: subject, Text: strings.ReplaceAll(text, " \n", " ") + "\n-- \n" + strings.ReplaceAll(foot, " \n", " "), HTML: p.html}
 }
 
+// StartMailbox starts a mail server; took returns the next mail that it took on.
+func StartMailbox(t *testing.T) (post *SMTP, took func() (to string, raw []byte)) {
+	s := startMailServer(t, "starttls")
+	return s.post(t, nil), func() (string, []byte) {
+		for {
+			if e := s.next(t); len(e.Mail) > 0 {
+				return e.To[0], e.Mail
+			}
+		}
+	}
+}
+
 // StartMailServer starts a mail server; took returns the next recipient whose mail it
 // took on, and the mail's Message-ID.
 func StartMailServer(t *testing.T) (post *SMTP, took func() (to, id string)) {
-	s := startMailServer(t, "starttls")
-	return s.post(t, nil), func() (string, string) {
-		for {
-			if e := s.next(t); len(e.Mail) > 0 {
-				return e.To[0], parse(t, e.Mail).header.Get("Message-Id")
-			}
-		}
+	post, next := StartMailbox(t)
+	return post, func() (string, string) {
+		to, raw := next()
+		return to, parse(t, raw).header.Get("Message-Id")
 	}
 }

@@ -19,12 +19,13 @@ import (
 	"github.com/countersign/countersign/internal/testkit"
 )
 
-// desk is a server whose mails are written into a folder.
+// desk is a server whose mails are written into a folder, or handed to a mail server.
 type desk struct {
 	*testkit.Server
 	t      *testing.T
 	folder string
 	read   map[string]bool
+	server *counted // nil where the mails are in the folder
 	stop   func()
 }
 
@@ -36,15 +37,21 @@ type got struct {
 func openDesk(t *testing.T, s *testkit.Server, details string) *desk {
 	t.Helper()
 	d := &desk{Server: s, t: t, folder: t.TempDir(), read: map[string]bool{}}
-	bell, err := notify.New(notify.Config{DB: s.DB, Log: slog.New(slog.DiscardHandler), Post: notify.Folder(d.folder),
+	d.ring(notify.Folder(d.folder), details)
+	return d
+}
+
+// ring starts the bell.
+func (d *desk) ring(post notify.Post, details string) {
+	s := d.Server
+	bell, err := notify.New(notify.Config{DB: s.DB, Log: slog.New(slog.DiscardHandler), Post: post,
 		From: mail.Address{Name: "Countersign", Address: "countersign@example.com"}, Details: details})
 	s.Must(err)
-	ctx, stop := context.WithCancel(t.Context())
+	ctx, stop := context.WithCancel(d.t.Context())
 	ended := make(chan struct{})
 	go func() { defer close(ended); bell.Run(ctx) }()
 	d.stop = func() { stop(); <-ended }
-	t.Cleanup(d.stop)
-	return d
+	d.t.Cleanup(d.stop)
 }
 
 // mails waits until nothing is due any more, and returns what came since the last time.
@@ -64,6 +71,9 @@ func (d *desk) mails() []got {
 			d.t.Fatalf("the outbox is not drained: %+v", counts)
 		}
 	}
+	if d.server != nil {
+		return d.server.mails(d.t)
+	}
 	files, err := filepath.Glob(filepath.Join(d.folder, "*.eml"))
 	d.Must(err)
 	var all []got
@@ -74,12 +84,20 @@ func (d *desk) mails() []got {
 		d.read[f] = true
 		raw, err := os.ReadFile(f)
 		d.Must(err)
-		p := notify.Parse(d.t, raw)
-		to, err := p.Header.AddressList("To")
-		d.Must(err)
-		all = append(all, got{to: strings.TrimSuffix(to[0].Address, "@example.com"), subject: p.Subject, text: p.Text, id: p.Header.Get("Message-Id"), thread: p.Header.Get("References")})
+		all = append(all, opened(d.t, raw))
 	}
 	return all
+}
+
+// opened is a mail as who got it reads it.
+func opened(t *testing.T, raw []byte) got {
+	t.Helper()
+	p := notify.Parse(t, raw)
+	to, err := p.Header.AddressList("To")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got{to: strings.TrimSuffix(to[0].Address, "@example.com"), subject: p.Subject, text: p.Text, id: p.Header.Get("Message-Id"), thread: p.Header.Get("References")}
 }
 
 // told is who got a mail with these words in its subject.

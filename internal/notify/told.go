@@ -14,27 +14,31 @@ import (
 
 // Kinds of mails. Each has its texts in the catalogue.
 const (
-	kindWaiting       = "waiting"
-	kindReminder      = "reminder"
-	kindEscalation    = "escalation"
-	kindHeld          = "held"
-	kindApproved      = "approved"
-	kindDenied        = "denied"
-	kindRevoked       = "revoked"
-	kindExpired       = "expired"
-	kindUnsatisfiable = "unsatisfiable"
-	kindQuestion      = "question"
-	kindAnswer        = "answer"
-	kindFactorAdded   = "factor_added"
-	kindFactorRemoved = "factor_removed"
-	kindFactorReset   = "factor_reset"
-	kindResetOf       = "reset_of" // to administrators
-	kindFactorLost    = "factor_reported"
-	kindFactorLocked  = "factor_locked"
-	kindDelegation    = "delegation"
-	kindAlert         = "alert"
-	kindFreeze        = "freeze"
-	kindBreakGlass    = "break_glass"
+	kindWaiting        = "waiting"
+	kindReminder       = "reminder"
+	kindEscalation     = "escalation"
+	kindHeld           = "held"
+	kindApproved       = "approved"
+	kindDenied         = "denied"
+	kindRevoked        = "revoked"
+	kindExpired        = "expired"
+	kindCancelled      = "cancelled"
+	kindSuperseded     = "superseded"
+	kindNotNeeded      = "not_needed" // to whoever was asked for what was taken back
+	kindReleaseRefused = "release_refused"
+	kindUnsatisfiable  = "unsatisfiable"
+	kindQuestion       = "question"
+	kindAnswer         = "answer"
+	kindFactorAdded    = "factor_added"
+	kindFactorRemoved  = "factor_removed"
+	kindFactorReset    = "factor_reset"
+	kindResetOf        = "reset_of" // to administrators
+	kindFactorLost     = "factor_reported"
+	kindFactorLocked   = "factor_locked"
+	kindDelegation     = "delegation"
+	kindAlert          = "alert"
+	kindFreeze         = "freeze"
+	kindBreakGlass     = "break_glass"
 )
 
 // The groups that Countersign itself knows.
@@ -177,6 +181,8 @@ func (b *Bell) toldOfRequest(tx *store.Tx, e countersign.Event, l letter) ([]sto
 	switch e.Type {
 	case countersign.EntryRequestQuestion:
 		return b.toldOfQuestion(tx, row, l)
+	case countersign.EntryReleaseRefused:
+		return b.toldOfRefusal(tx, row, e, l)
 	case countersign.EntryBreakGlassUsed:
 		l.Kind = kindBreakGlass
 		people, err := members(tx, administrators, controllers)
@@ -197,6 +203,8 @@ func (b *Bell) toldOfRequest(tx *store.Tx, e countersign.Event, l letter) ([]sto
 		return b.to(l, people, row.ID)
 	case countersign.StatusApproved, countersign.StatusDenied, countersign.StatusExpired, countersign.StatusRevoked:
 		return b.toldOfEnd(tx, row, status, e, l)
+	case countersign.StatusCancelled, countersign.StatusSuperseded:
+		return b.toldOfWithdrawal(tx, row, e, l)
 	}
 	return nil, nil
 }
