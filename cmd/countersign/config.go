@@ -32,7 +32,7 @@ type Config struct {
 
 	MaxBodyBytes    int64 `yaml:"max_body_bytes" default:"1048576" doc:"Largest body of a request, in bytes: 1,024 to 16,777,216."`
 	RequestsPerKey  int   `yaml:"requests_per_key" default:"2000" doc:"Requests a second that one API key may make; it may save up twice as many. 0: no bound. The default is about half of what a server with two cores answers, so that one key leaves room for the others."`
-	RequestsPerHost int   `yaml:"requests_per_host" default:"50" doc:"Requests a second from one client address without an API key. 0: no bound."`
+	RequestsPerHost int   `yaml:"requests_per_host" default:"50" doc:"Requests a second from one client address without an API key. On the pages, a person who is signed in has 20 a second of their own instead. 0: no bound."`
 	SignInsPerHost  int   `yaml:"sign_ins_per_host" default:"30" doc:"Attempts to sign in from one client address in a minute. 0: no bound."`
 
 	MailServer       string `yaml:"mail_server" doc:"Host and port of the mail server that takes mails on. Without it, and without mail_folder, nobody is written to: what people are to be told becomes a line of the log." example:"smtp.example.com:587"`

@@ -149,7 +149,8 @@ func newServing(in *installation, log *slog.Logger) (*serving, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.pages, err = web.New(web.Config{Authorities: in.authorities, Log: log, TrustedProxies: in.config.TrustedProxies, Attempts: in.config.SignInsPerHost, Demo: in.demo, Gallery: in.gallery})
+	s.pages, err = web.New(web.Config{Authorities: in.authorities, Log: log, TrustedProxies: in.config.TrustedProxies,
+		Attempts: in.config.SignInsPerHost, Limits: pageLimitsOf(&in.config), Demo: in.demo, Gallery: in.gallery})
 	if err != nil {
 		return nil, err
 	}
@@ -175,6 +176,15 @@ func limitsOf(c *Config) api.Limits {
 		return api.Rate{PerSecond: float64(n) / over, Burst: max(1, int(float64(n)*burst))}
 	}
 	return api.Limits{Key: bound(c.RequestsPerKey, 1, 2), Person: bound(c.RequestsPerHost, 1, 2), Address: bound(c.RequestsPerHost, 1, 2), SignIn: bound(c.SignInsPerHost, 60, 1)}
+}
+
+// pageLimitsOf turns the configured bounds into the pages'. Without a bound on requests
+// there is none on pages; what trying drafts costs is bounded always.
+func pageLimitsOf(c *Config) web.Limits {
+	if c.RequestsPerHost == 0 {
+		return web.Limits{Person: web.Unlimited.Person, Address: web.Unlimited.Address}
+	}
+	return web.Limits{Address: web.Rate{PerSecond: float64(c.RequestsPerHost), Burst: 2 * c.RequestsPerHost}}
 }
 
 // Bounds of a connection: who reads or writes slowly does not hold it for ever.

@@ -164,7 +164,7 @@ func (s *Server) serve(listener net.Listener, o Options) {
 	var err error
 	s.API, err = api.New(ac)
 	s.Must(err)
-	wc := web.Config{Authorities: []*authority.Authority{s.Authority}, Log: s.Logger(), Clock: s.Clock.Now}
+	wc := web.Config{Authorities: []*authority.Authority{s.Authority}, Log: s.Logger(), Clock: s.Clock.Now, Limits: web.Unlimited}
 	if o.Pages != nil {
 		o.Pages(&wc)
 	}

@@ -45,6 +45,7 @@ type draftCheck struct {
 	Open              string // what happens to the requests that are open
 	Second            string // who must agree
 	Code              codeView
+	Again             string // when the page asks anew by itself, since nothing was tried; "" else
 }
 
 // draftProblem is one thing that is wrong, with where it is.
@@ -101,7 +102,10 @@ func used(d authority.PolicyDraft) authority.PolicyDraft {
 }
 
 func (v *visit) draftPage(status int, d authority.PolicyDraft, problem *errorView) error {
-	trial, err := v.org.TryPolicy(v.ctx(), *v.session, used(d))
+	trial, err := v.try(d)
+	if hasCode(err, countersign.CodeRateLimited) {
+		return v.untried(d, err)
+	}
 	if err != nil {
 		return err
 	}
@@ -110,7 +114,7 @@ func (v *visit) draftPage(status int, d authority.PolicyDraft, problem *errorVie
 		return err
 	}
 	q := v.policyReader()
-	w := q.draft(d, trial)
+	w := q.draft(d, versionText(trial.Live.Version))
 	w.Problem, w.Reason = problem, v.form("reason")
 	w.Check = q.check(used(d), trial, f.Open)
 	if w.Check.Ready && v.who.Founding {
@@ -125,8 +129,46 @@ func (v *visit) draftPage(status int, d authority.PolicyDraft, problem *errorVie
 	return v.render(view{name: "policy-draft", title: v.t("policy.draft.window"), area: "policy", status: status, data: w})
 }
 
-func (q *policyReader) draft(d authority.PolicyDraft, trial *authority.PolicyTrial) draftView {
-	w := draftView{Base: versionText(trial.Live.Version), Text: d.Text, Tests: d.Tests}
+// try has a draft tried: one of a person at a time, and not faster than anybody writes.
+// A suite of tests may be long, and everybody's requests are weighed on the same machine.
+func (v *visit) try(d authority.PolicyDraft) (*authority.PolicyTrial, error) {
+	person := v.session.Person.ID
+	if wait, ok := v.site.limits.drafts.take(person); !ok {
+		return nil, v.tooFast(wait, "policy.draft.too_fast")
+	}
+	leave, ok := v.site.limits.turns.enter(v.ctx(), person)
+	if !ok {
+		return nil, v.tooFast(0, "policy.draft.running")
+	}
+	defer leave()
+	return v.org.TryPolicy(v.ctx(), *v.session, used(d))
+}
+
+// untried shows a draft that was not tried, with why: what was written is still there,
+// and a page that follows the writing asks anew by itself.
+func (v *visit) untried(d authority.PolicyDraft, err error) error {
+	var p *countersign.Problem
+	if !errors.As(err, &p) || v.r.Method != http.MethodPost {
+		return err
+	}
+	w := v.policyReader().draft(d, v.form("base"))
+	w.Reason, w.Check = v.form("reason"), v.policyReader().untried(d, p)
+	if v.fragment() {
+		w.Check.Again = "load delay:" + strconv.Itoa(p.RetryAfterSeconds) + "s"
+	}
+	v.w.Header().Set("Retry-After", strconv.Itoa(p.RetryAfterSeconds))
+	if v.fragment() {
+		return v.partOf(p.Status, "policy-draft", "checked", w.Check)
+	}
+	return v.render(view{name: "policy-draft", title: v.t("policy.draft.window"), area: "policy", status: p.Status, data: w})
+}
+
+func (q *policyReader) untried(d authority.PolicyDraft, p *countersign.Problem) draftCheck {
+	return draftCheck{Tone: "warn", Icon: "clock", Title: p.Detail, Warnings: []string{q.tx.T("policy.draft.untried"), p.Hint}, Code: codeOf(d.Text, q.tx.T("policy.draft.copy"), nil)}
+}
+
+func (q *policyReader) draft(d authority.PolicyDraft, base string) draftView {
+	w := draftView{Base: base, Text: d.Text, Tests: d.Tests}
 	names := map[string]bool{}
 	for name := range d.Lists {
 		names[name] = true
@@ -213,7 +255,10 @@ func (q *policyReader) tests(trial *authority.PolicyTrial) *draftTests {
 func proposeDraft(v *visit) error {
 	d := v.draft()
 	reason := strings.TrimSpace(v.form("reason"))
-	trial, err := v.org.TryPolicy(v.ctx(), *v.session, used(d))
+	trial, err := v.try(d)
+	if hasCode(err, countersign.CodeRateLimited) {
+		return v.untried(d, err)
+	}
 	if err != nil {
 		return err
 	}

@@ -95,7 +95,7 @@ func policySpecimens(s *Site) []specimen {
 func draftSpecimens(s *Site, q *policyReader, live authority.PolicyView) []specimen {
 	page := func(state string, d authority.PolicyDraft, trial *authority.PolicyTrial, change func(*draftView)) specimen {
 		trial.Live = live
-		w := q.draft(d, trial)
+		w := q.draft(d, versionText(trial.Live.Version))
 		w.Check = q.check(used(d), trial, 12)
 		status := 0
 		if change != nil {
@@ -117,6 +117,7 @@ func draftSpecimens(s *Site, q *policyReader, live authority.PolicyView) []speci
 	failed := &policy.SuiteResult{Failed: 1, Cases: []policy.CaseResult{{Name: "a small order passes", Line: 3}, {Name: "an order of 26,000 passes", Line: 5, Failures: []string{"outcome: want allow, have step_up", "rules: want [], have [large-purchase]"}}}}
 	refused := errorOf(countersign.NewProblem(countersign.CodeConflict, "%s", s.texts.T("policy.draft.look_again")), s.texts.T)
 	refused.Status = http.StatusConflict
+	fast := countersign.NewProblem(countersign.CodeRateLimited, "%s", s.texts.T("policy.draft.too_fast")).WithHint("%s", s.texts.N("limit.wait", 2))
 	return []specimen{
 		page("unchanged", same, &authority.PolicyTrial{Same: true, Suite: passed}, nil),
 		page("loads", next, &authority.PolicyTrial{Suite: passed, Uncovered: []string{"vendor-bank-change", "own-request"}, Empty: []string{"treasury"}}, nil),
@@ -125,5 +126,6 @@ func draftSpecimens(s *Site, q *policyReader, live authority.PolicyView) []speci
 		page("stale", next, &authority.PolicyTrial{Suite: passed}, func(w *draftView) {
 			w.Check.Stale, w.Problem = s.texts.T("policy.draft.stale", "now", "14", "base", "13"), &refused
 		}),
+		page("too-fast", next, &authority.PolicyTrial{}, func(w *draftView) { w.Check = q.untried(next, fast) }),
 	}
 }

@@ -2,11 +2,13 @@ package web
 
 import (
 	"encoding/csv"
+	"errors"
 	"iter"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/authority"
@@ -73,6 +75,62 @@ func exact(t time.Time) string {
 	return t.UTC().Format(time.RFC3339)
 }
 
+// Bounds of an export. The server's own bound is for answers that are written at once:
+// a long table goes on for as long as it flows.
+const (
+	exportWrite = 30 * time.Second // to write a handful of rows; who takes them slower is let go
+	exportLasts = 30 * time.Minute // the whole
+)
+
+// flowing writes what takes long: each write moves the deadline of the connection on,
+// as far as the end of the whole. The browser that hangs up ends it by the context.
+type flowing struct {
+	v     *visit
+	out   *http.ResponseController
+	moved time.Time
+	until time.Time
+}
+
+// errTooLong ends an answer that takes longer than any may.
+var errTooLong = errors.New("the export took longer than " + exportLasts.String())
+
+// flow begins an answer that takes long.
+func (v *visit) flow() (*flowing, error) {
+	f := &flowing{v: v, out: http.NewResponseController(v.w), until: v.now().Add(exportLasts)}
+	// A deadline of reading that passes would be taken for a browser that hung up.
+	if err := f.out.SetReadDeadline(f.until); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return nil, err
+	}
+	return f, f.move()
+}
+
+// move moves the deadline on, not more often than once in a second.
+func (f *flowing) move() error {
+	now := f.v.now()
+	if now.After(f.until) {
+		return errTooLong
+	}
+	if now.Sub(f.moved) < time.Second {
+		return nil
+	}
+	f.moved = now
+	next := now.Add(exportWrite)
+	if next.After(f.until) {
+		next = f.until
+	}
+	if err := f.out.SetWriteDeadline(next); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return err
+	}
+	return nil
+}
+
+func (f *flowing) Write(b []byte) (int, error) {
+	if err := f.move(); err != nil {
+		return 0, err
+	}
+	return f.v.w.Write(b)
+}
+
 // flushRows is after how many rows what is written goes out, so that an export needs
 // no more memory than a page.
 const flushRows = 200
@@ -87,11 +145,15 @@ func writeCSV[Row any](v *visit, name string, columns []string, rows iter.Seq2[R
 	if ok && err != nil {
 		return err
 	}
+	flow, err := v.flow()
+	if err != nil {
+		return err
+	}
 	h := v.w.Header()
 	h.Set("Content-Type", "text/csv; charset=utf-8; header=present")
 	h.Set("Content-Disposition", `attachment; filename="`+name+"-"+v.now().UTC().Format("20060102")+`.csv"`)
 	v.status = http.StatusOK
-	out := csv.NewWriter(v.w)
+	out := csv.NewWriter(flow)
 	out.UseCRLF = true
 	out.Write(columns) // an error stays with the writer, and is found below
 	for n := 1; ok; n++ {
@@ -104,7 +166,9 @@ func writeCSV[Row any](v *visit, name string, columns []string, rows iter.Seq2[R
 		}
 		if n%flushRows == 0 {
 			out.Flush()
-			http.NewResponseController(v.w).Flush() // where it cannot, the rows go out later
+			if e := flow.out.Flush(); err == nil && !errors.Is(e, http.ErrNotSupported) { // where it cannot, the rows go out later
+				err = e
+			}
 		}
 		if err != nil {
 			v.site.cfg.Log.Warn("an export was broken off", "page", v.route.pattern, "error", err)
@@ -113,13 +177,21 @@ func writeCSV[Row any](v *visit, name string, columns []string, rows iter.Seq2[R
 		row, err, ok = next()
 	}
 	out.Flush()
-	return nil // whoever hung up does not read it
+	if out.Error() != nil {
+		panic(http.ErrAbortHandler)
+	}
+	return nil
 }
+
+// formulaStarts are the characters that a text may begin with to be taken for a formula:
+// those themselves, their full-width forms (U+FF1D, FF0B, FF0D, FF20), which programs
+// read as the same, and the white space that they skip.
+const formulaStarts = "=+-@＝＋－＠\t\r\n"
 
 // cell keeps a program that opens the file from taking a text for a formula: one that
 // begins like one gets an apostrophe before it (CWE-1236). A number is none, and stays.
 func cell(s string) string {
-	if s != "" && strings.IndexByte("=+-@\t\r\n", s[0]) >= 0 && !countersign.IsDecimal(s) {
+	if r, _ := utf8.DecodeRuneInString(s); s != "" && strings.ContainsRune(formulaStarts, r) && !countersign.IsDecimal(s) {
 		return "'" + s
 	}
 	return s

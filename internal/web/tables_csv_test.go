@@ -2,10 +2,12 @@ package web
 
 import (
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -40,9 +42,108 @@ func TestExportIsWholeOrBrokenOff(t *testing.T) {
 	if err != nil || broken != nil || w.Body.String() != "a,b\r\n'=1+1,-12.50\r\n'=1+1,-12.50\r\n" {
 		t.Errorf("%v, %v: %q", err, broken, w.Body)
 	}
-	for cellText, want := range map[string]string{"": "", "a=b": "a=b", "\t=x": "'\t=x", "-5": "-5", "-5+1": "'-5+1", "+49 30 1": "'+49 30 1", "@a": "'@a", "\r@": "'\r@"} {
+	for cellText, want := range map[string]string{"": "", "a=b": "a=b", "\t=x": "'\t=x", "-5": "-5", "-5+1": "'-5+1", "+49 30 1": "'+49 30 1", "@a": "'@a", "\r@": "'\r@", "\n=1": "'\n=1",
+		"＝1+1": "'＝1+1", "＋1": "'＋1", "－1": "'－1", "＠a": "'＠a", "株式会社": "株式会社", "\xef\xbc": "\xef\xbc"} {
 		if got := cell(cellText); got != want {
 			t.Errorf("%q is written %q, want %q", cellText, got, want)
 		}
 	}
+}
+
+// exported runs an export of endless or many rows through a real connection of a server
+// that gives every answer a fifth of a second, and hands its end to the channel.
+func exported(t *testing.T, clock func() time.Time, rows func(yield func(int, error) bool)) (url string, ended chan any) {
+	t.Helper()
+	ended = make(chan any, 1)
+	site := &Site{cfg: Config{Log: slog.New(slog.DiscardHandler), Clock: clock}}
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			broken := recover()
+			ended <- broken
+			if broken != nil {
+				panic(broken)
+			}
+		}()
+		v := &visit{site: site, w: w, r: r}
+		if err := writeCSV(v, "requests", []string{"a"}, rows, func(int) []string { return []string{strings.Repeat("x", 500)} }); err != nil {
+			t.Error(err)
+		}
+	}))
+	server.Config.WriteTimeout, server.Config.ReadTimeout = 200*time.Millisecond, 200*time.Millisecond
+	server.Start()
+	t.Cleanup(server.Close)
+	return server.URL, ended
+}
+
+// TestExportOutlastsTheBoundsOfAnswers: a long export goes on while it flows, and ends
+// when nobody takes it any more or its time is over.
+func TestExportOutlastsTheBoundsOfAnswers(t *testing.T) {
+	endless := func(yield func(int, error) bool) {
+		for yield(0, nil) {
+		}
+	}
+	brokenOff := func(t *testing.T, ended chan any) {
+		t.Helper()
+		select {
+		case broken := <-ended:
+			if broken != http.ErrAbortHandler { //nolint:errorlint // the value itself is the signal
+				t.Errorf("%v", broken)
+			}
+		case <-time.After(20 * time.Second):
+			t.Fatal("it goes on")
+		}
+	}
+	t.Run("long", func(t *testing.T) {
+		url, _ := exported(t, time.Now, func(yield func(int, error) bool) {
+			for i := range 3 * flushRows {
+				if i%flushRows == flushRows-1 {
+					time.Sleep(400 * time.Millisecond)
+				}
+				if !yield(i, nil) {
+					return
+				}
+			}
+		})
+		res, err := http.Get(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		if b, err := io.ReadAll(res.Body); err != nil || strings.Count(string(b), "\n") != 3*flushRows+1 {
+			t.Errorf("%v: %d lines", err, strings.Count(string(b), "\n"))
+		}
+	})
+	t.Run("hung up", func(t *testing.T) {
+		url, ended := exported(t, time.Now, endless)
+		res, err := http.Get(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		brokenOff(t, ended)
+	})
+	t.Run("nobody reads", func(t *testing.T) {
+		slow := func() time.Time { return time.Now().Add(200*time.Millisecond - exportWrite) }
+		url, ended := exported(t, slow, endless)
+		res, err := http.Get(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		brokenOff(t, ended)
+	})
+	t.Run("too long", func(t *testing.T) {
+		var asked atomic.Int64 // half a minute goes by each time that somebody looks at the clock
+		began := time.Now()
+		url, ended := exported(t, func() time.Time { return began.Add(time.Duration(asked.Add(1)) * 30 * time.Second) }, endless)
+		res, err := http.Get(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		if _, err := io.Copy(io.Discard, res.Body); err == nil {
+			t.Error("a part ends like the whole")
+		}
+		brokenOff(t, ended)
+	})
 }

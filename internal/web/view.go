@@ -88,12 +88,17 @@ func (v *visit) render(w view) error {
 // part writes one named template of a page: what htmx puts into the page that is
 // there. It is the same template that the whole page uses.
 func (v *visit) part(pageName, define string, data any) error {
+	return v.partOf(http.StatusOK, pageName, define, data)
+}
+
+// partOf is part with a status.
+func (v *visit) partOf(status int, pageName, define string, data any) error {
 	b, err := v.site.execute(pageName, define, data)
 	if err != nil {
 		return err
 	}
 	v.w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	v.write(http.StatusOK, b)
+	v.write(status, b)
 	return nil
 }
 

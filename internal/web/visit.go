@@ -52,8 +52,10 @@ func (v *visit) carryOut() error {
 	if err := v.identify(); err != nil {
 		return err
 	}
-	if v.route.attempt && !v.site.attempts.allow(v.remote()) {
-		return countersign.NewProblem(countersign.CodeRateLimited, "too many attempts from your address").WithHint("wait a minute and try again")
+	if v.route.attempt {
+		if err := v.attempt(); err != nil {
+			return err
+		}
 	}
 	if v.r.Method == http.MethodPost {
 		most := v.route.large
@@ -87,6 +89,9 @@ func (v *visit) identify() error {
 		default:
 			v.forget()
 		}
+	}
+	if err := v.pace(); err != nil {
+		return err
 	}
 	if v.session != nil {
 		w, err := v.org.WhoAmI(v.ctx(), *v.session)

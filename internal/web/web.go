@@ -31,6 +31,7 @@ type Config struct {
 	// Attempts bounds how many attempts to prove something one address may make in a
 	// minute; 0 means no bound.
 	Attempts int
+	Limits   Limits
 	Clock    func() time.Time // default time.Now
 	// Demo is what the pages offer beyond the product where a demo runs; nil otherwise.
 	Demo Demo
@@ -40,17 +41,17 @@ type Config struct {
 
 // Site is the handler of every page. It is safe for concurrent use.
 type Site struct {
-	cfg      Config
-	hosts    map[string]*authority.Authority
-	mux      *http.ServeMux
-	handler  http.Handler
-	sets     map[string]*template.Template // by page
-	texts    *Texts
-	assets   *assets
-	attempts *attempts
-	stopped  chan struct{} // closed when no page may stay open any longer
-	stop     sync.Once
-	live     liveCount
+	cfg     Config
+	hosts   map[string]*authority.Authority
+	mux     *http.ServeMux
+	handler http.Handler
+	sets    map[string]*template.Template // by page
+	texts   *Texts
+	assets  *assets
+	limits  *limits
+	stopped chan struct{} // closed when no page may stay open any longer
+	stop    sync.Once
+	live    liveCount
 }
 
 // New makes the pages.
@@ -64,7 +65,7 @@ func New(cfg Config) (*Site, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Site{cfg: cfg, hosts: map[string]*authority.Authority{}, mux: http.NewServeMux(), stopped: make(chan struct{}), attempts: newAttempts(cfg.Attempts, cfg.Clock)}
+	s := &Site{cfg: cfg, hosts: map[string]*authority.Authority{}, mux: http.NewServeMux(), stopped: make(chan struct{}), limits: newLimits(cfg)}
 	for _, a := range cfg.Authorities {
 		host := strings.ToLower(a.Organisation().Host)
 		if s.hosts[host] != nil {
