@@ -3,6 +3,7 @@ package countersign
 import (
 	"cmp"
 	"slices"
+	"sort"
 )
 
 // Outcome is what the policy answers, weakest first.
@@ -153,17 +154,15 @@ func mergeClauses(a, b []Clause) []Clause {
 		c.From = union(c.From, nil)
 		all = append(all, c)
 	}
-	slices.SortFunc(all, func(x, y Clause) int {
+	sort.Slice(all, func(i, j int) bool {
+		x, y := &all[i], &all[j]
 		if d := slices.Compare(x.From, y.From); d != 0 {
-			return d
+			return d < 0
 		}
 		if x.OutsideChain != y.OutsideChain {
-			if x.OutsideChain {
-				return 1
-			}
-			return -1
+			return y.OutsideChain
 		}
-		return cmp.Compare(y.Count, x.Count)
+		return x.Count > y.Count
 	})
 	return slices.CompactFunc(all, func(x, y Clause) bool {
 		return slices.Equal(x.From, y.From) && x.OutsideChain == y.OutsideChain
@@ -175,8 +174,9 @@ func mergeAttestations(a, b []Attestation) []Attestation {
 		return nil
 	}
 	all := slices.Concat(a, b)
-	slices.SortFunc(all, func(x, y Attestation) int {
-		return cmp.Or(cmp.Compare(x.ID, y.ID), cmp.Compare(x.Question, y.Question))
+	sort.Slice(all, func(i, j int) bool {
+		x, y := &all[i], &all[j]
+		return cmp.Or(cmp.Compare(x.ID, y.ID), cmp.Compare(x.Question, y.Question)) < 0
 	})
 	return slices.Compact(all)
 }

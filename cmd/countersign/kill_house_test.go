@@ -30,14 +30,18 @@ import (
 	"github.com/pquerna/otp/hotp"
 )
 
+// programFolder holds the built program, once there is one.
+var programFolder string
+
 // program is the built program: what is killed is what is shipped.
 var program = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "countersign-built")
 	if err != nil {
 		return "", err
 	}
+	programFolder = dir
 	path := filepath.Join(dir, "countersign")
-	build := exec.Command("go", "build", "-o", path, ".")
+	build := exec.Command("go", "build", "-ldflags=-s -w", "-o", path, ".")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build: %w\n%s", err, out)

@@ -17,7 +17,15 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"countersign": main})
+	testscript.Main(tidy{m}, map[string]func(){"countersign": main})
+}
+
+// tidy takes the built program away when all tests have run.
+type tidy struct{ m *testing.M }
+
+func (t tidy) Run() int {
+	defer func() { os.RemoveAll(programFolder) }()
+	return t.m.Run()
 }
 
 // TestScripts plays the command line as a person or a script would, each in a fresh

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"path"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 
@@ -171,7 +172,7 @@ func (c *call) checkQuery() error {
 		}
 	}
 	if len(errs) > 0 {
-		slices.SortFunc(errs, func(x, y countersign.FieldError) int { return strings.Compare(x.Pointer, y.Pointer) })
+		sort.Slice(errs, func(i, j int) bool { return errs[i].Pointer < errs[j].Pointer })
 		return countersign.Invalid(errs...)
 	}
 	return nil

@@ -1,22 +1,39 @@
 package api
 
 import (
+	"bytes"
+	"compress/gzip"
 	_ "embed"
+	"io"
 	"net/http"
+	"sync"
 
 	"github.com/countersign/countersign/internal/authority"
 )
 
-//go:embed openapi.json
-var openAPI []byte
+// openapi.json is for reading; what is served is the same, packed.
+//
+//go:embed openapi.json.gz
+var packedOpenAPI []byte
+
+var openAPI = sync.OnceValue(func() []byte {
+	r, err := gzip.NewReader(bytes.NewReader(packedOpenAPI))
+	if err == nil {
+		var text []byte
+		if text, err = io.ReadAll(r); err == nil {
+			return text
+		}
+	}
+	panic("the description in this program is damaged: " + err.Error()) // as it was built; a test reads it
+})
 
 // OpenAPI is the description of the API (OpenAPI 3.1).
-func OpenAPI() []byte { return openAPI }
+func OpenAPI() []byte { return openAPI() }
 
 func serviceOperations() []operation {
 	return []operation{
 		{method: get, path: "/openapi.json", id: "getOpenAPI", tag: "service", who: anyone, summary: "Read this description", media: "application/json", run: func(*call) (answer, error) {
-			return answer{raw: openAPI, media: "application/json"}, nil
+			return answer{raw: OpenAPI(), media: "application/json"}, nil
 		}},
 		{method: get, path: "/healthz", id: "health", tag: "service", who: anyone, summary: "Ask whether the process runs", out: Health{}, run: func(*call) (answer, error) {
 			return answer{body: Health{Status: "ok"}}, nil

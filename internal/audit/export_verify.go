@@ -2,12 +2,11 @@ package audit
 
 import (
 	"bytes"
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"slices"
+	"sort"
 
 	countersign "github.com/countersign/countersign"
 	"golang.org/x/mod/sumdb/note"
@@ -378,6 +377,6 @@ func (x *exportVerifier) again(index int64) (countersign.CaseEntry, error) {
 }
 
 func byIndex(entries []countersign.CaseEntry) []countersign.CaseEntry {
-	slices.SortFunc(entries, func(a, b countersign.CaseEntry) int { return cmp.Compare(a.Index, b.Index) })
+	sort.Slice(entries, func(i, j int) bool { return entries[i].Index < entries[j].Index })
 	return entries
 }

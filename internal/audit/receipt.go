@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sort"
 	"strings"
 
 	countersign "github.com/countersign/countersign"
@@ -48,8 +49,9 @@ func BuildReceipt(in ReceiptInput) (countersign.Receipt, error) {
 	}
 	r.Origin = head.Origin
 	logged := slices.Clone(in.Entries)
-	slices.SortStableFunc(logged, func(a, b Logged) int {
-		return cmp.Or(cmp.Compare(roleOrder[a.Role], roleOrder[b.Role]), cmp.Compare(a.Index, b.Index))
+	sort.SliceStable(logged, func(i, j int) bool {
+		a, b := &logged[i], &logged[j]
+		return cmp.Or(cmp.Compare(roleOrder[a.Role], roleOrder[b.Role]), cmp.Compare(a.Index, b.Index)) < 0
 	})
 	if len(logged) == 0 || logged[0].Role != countersign.RoleSubmission {
 		return r, errors.New("receipt: no submission among the entries")

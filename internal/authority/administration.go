@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -105,8 +106,9 @@ func everybody(tx *store.Tx) ([]store.Person, error) {
 		}
 		after = rows[some-1].ID
 	}
-	slices.SortFunc(all, func(p, q store.Person) int {
-		return cmp.Or(cmp.Compare(foldLogin(p.Name), foldLogin(q.Name)), cmp.Compare(p.ID, q.ID))
+	sort.Slice(all, func(i, j int) bool {
+		p, q := &all[i], &all[j]
+		return cmp.Or(cmp.Compare(foldLogin(p.Name), foldLogin(q.Name)), cmp.Compare(p.ID, q.ID)) < 0
 	})
 	return all, nil
 }
@@ -266,7 +268,7 @@ func (a *Authority) Groups(ctx context.Context, s Session) ([]Group, error) {
 		for name, n := range count {
 			out = append(out, Group{name, n})
 		}
-		slices.SortFunc(out, func(g, h Group) int { return cmp.Compare(g.Name, h.Name) })
+		sort.Slice(out, func(i, j int) bool { return out[i].Name < out[j].Name })
 		return nil
 	})
 	return out, fault(err)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 
@@ -289,6 +290,6 @@ func strongestReasons(opening []byte, asked bool) ([]countersign.Reason, error) 
 		}
 		return n
 	}
-	slices.SortStableFunc(all, func(x, y countersign.Reason) int { return cmp.Compare(weight(y), weight(x)) })
+	sort.SliceStable(all, func(i, j int) bool { return weight(all[i]) > weight(all[j]) })
 	return all[:min(2, len(all))], nil
 }

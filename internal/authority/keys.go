@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 	"sync"
@@ -108,9 +109,9 @@ func (k *Keys) reload() error {
 	if !slices.ContainsFunc(fresh.Log, func(l LogKey) bool { return l.Signer != nil }) {
 		return fmt.Errorf("%w: %s has no signing key of the log %q: restore the folder as it was; each organisation has its own", ErrKeys, k.Dir, k.Origin)
 	}
-	byNumber := func(a, b LogKey) int { return a.Number - b.Number }
-	slices.SortFunc(fresh.Log, byNumber)
-	slices.SortFunc(fresh.retired, byNumber)
+	for _, keys := range [][]LogKey{fresh.Log, fresh.retired} {
+		sort.Slice(keys, func(i, j int) bool { return keys[i].Number < keys[j].Number })
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.Log, k.retired, k.later, k.highest, k.Seal, k.HMAC = fresh.Log, fresh.retired, fresh.later, fresh.highest, fresh.Seal, fresh.HMAC

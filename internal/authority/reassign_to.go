@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"sort"
 
 	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/approval"
@@ -42,8 +43,9 @@ func (a *Authority) HandOverTo(ctx context.Context, s Session, request string) (
 		}
 		return nil
 	})
-	slices.SortFunc(out, func(x, y countersign.Principal) int {
-		return cmp.Or(cmp.Compare(x.Name, y.Name), cmp.Compare(x.ID, y.ID))
+	sort.Slice(out, func(i, j int) bool {
+		x, y := &out[i], &out[j]
+		return cmp.Or(cmp.Compare(x.Name, y.Name), cmp.Compare(x.ID, y.ID)) < 0
 	})
 	return out, fault(err)
 }

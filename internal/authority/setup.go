@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 	"time"
@@ -32,10 +33,10 @@ func keyName(n int) string { return "k" + strconv.Itoa(n) }
 
 // sortSecretKeys orders keys oldest first: a ring seals with its last.
 func sortSecretKeys(keys []authn.SecretKey) {
-	slices.SortFunc(keys, func(a, b authn.SecretKey) int {
-		x, _ := strconv.Atoi(a.ID[1:])
-		y, _ := strconv.Atoi(b.ID[1:])
-		return x - y
+	sort.Slice(keys, func(i, j int) bool {
+		x, _ := strconv.Atoi(keys[i].ID[1:])
+		y, _ := strconv.Atoi(keys[j].ID[1:])
+		return x < y
 	})
 }
 

@@ -2,6 +2,7 @@ package authority
 
 import (
 	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -77,7 +78,10 @@ func (r *pageReader) able(m *MissingClause, members []store.Membership) error {
 	if m.Eligible > MaxNamed {
 		m.Who = nil
 	}
-	slices.SortFunc(m.Who, func(x, y countersign.Principal) int { return strings.Compare(x.Name+x.ID, y.Name+y.ID) })
+	sort.Slice(m.Who, func(i, j int) bool {
+		x, y := &m.Who[i], &m.Who[j]
+		return strings.Compare(x.Name+x.ID, y.Name+y.ID) < 0
+	})
 	return nil
 }
 

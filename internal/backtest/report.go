@@ -3,6 +3,7 @@ package backtest
 import (
 	"cmp"
 	"slices"
+	"sort"
 	"strings"
 
 	countersign "github.com/countersign/countersign"
@@ -26,14 +27,15 @@ func (y *tally) result() *Result {
 	for _, g := range y.groups {
 		r.Groups = append(r.Groups, *g)
 	}
-	slices.SortFunc(r.Groups, func(a, b Group) int {
-		return cmp.Or(cmp.Compare(b.Decisions, a.Decisions), slices.Compare(a.Groups, b.Groups))
+	sort.Slice(r.Groups, func(i, j int) bool {
+		a, b := &r.Groups[i], &r.Groups[j]
+		return cmp.Or(cmp.Compare(b.Decisions, a.Decisions), slices.Compare(a.Groups, b.Groups)) < 0
 	})
 	r.Months = []Month{}
 	for _, m := range y.months {
 		r.Months = append(r.Months, *m)
 	}
-	slices.SortFunc(r.Months, func(a, b Month) int { return cmp.Compare(a.Month, b.Month) })
+	sort.Slice(r.Months, func(i, j int) bool { return r.Months[i].Month < r.Months[j].Month })
 	r.Required = fieldsOf(y.required)
 	y.assume()
 	return r
@@ -68,8 +70,9 @@ func (y *tally) missingSets() {
 	for key, n := range y.sets {
 		m.Sets = append(m.Sets, Set{strings.Split(key, "\x00"), n})
 	}
-	slices.SortFunc(m.Sets, func(a, b Set) int {
-		return cmp.Or(cmp.Compare(b.Requests, a.Requests), slices.Compare(a.Fields, b.Fields))
+	sort.Slice(m.Sets, func(i, j int) bool {
+		a, b := &m.Sets[i], &m.Sets[j]
+		return cmp.Or(cmp.Compare(b.Requests, a.Requests), slices.Compare(a.Fields, b.Fields)) < 0
 	})
 	if top := y.t.options.Top; len(m.Sets) > top {
 		for _, s := range m.Sets[top:] {
@@ -84,8 +87,9 @@ func fieldsOf(counts map[string]int) []Field {
 	for name, n := range counts {
 		out = append(out, Field{name, n})
 	}
-	slices.SortFunc(out, func(a, b Field) int {
-		return cmp.Or(cmp.Compare(b.Requests, a.Requests), cmp.Compare(a.Field, b.Field))
+	sort.Slice(out, func(i, j int) bool {
+		a, b := &out[i], &out[j]
+		return cmp.Or(cmp.Compare(b.Requests, a.Requests), cmp.Compare(a.Field, b.Field)) < 0
 	})
 	return out
 }
@@ -96,9 +100,10 @@ func mostAsked(in map[uint32]*Asked, top int) []Asked {
 	for _, a := range in {
 		out = append(out, *a)
 	}
-	slices.SortFunc(out, func(a, b Asked) int {
+	sort.Slice(out, func(i, j int) bool {
+		a, b := &out[i], &out[j]
 		return cmp.Or(cmp.Compare(b.Known+b.Denied, a.Known+a.Denied), cmp.Compare(b.OnlyMissing, a.OnlyMissing),
-			cmp.Compare(b.Requests, a.Requests), cmp.Compare(a.Name, b.Name))
+			cmp.Compare(b.Requests, a.Requests), cmp.Compare(a.Name, b.Name)) < 0
 	})
 	return out[:min(len(out), top)]
 }

@@ -1,8 +1,7 @@
 package policy
 
 import (
-	"slices"
-	"strings"
+	"sort"
 )
 
 // Term is one name that a condition may use.
@@ -38,6 +37,6 @@ func Vocabulary() []Term {
 		out = append(out, Term{name, "int", "a severity"})
 	}
 	record("finding", findingRecord)
-	slices.SortStableFunc(out, func(a, b Term) int { return strings.Compare(a.Name, b.Name) })
+	sort.SliceStable(out, func(i, j int) bool { return out[i].Name < out[j].Name })
 	return out
 }

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
+	"sort"
 	"strings"
 	"time"
 )
@@ -86,7 +86,7 @@ func (db *DB) Claim(ctx context.Context, lease time.Duration, limit int) (claims
 		claims, err = List(tx, scanClaim, claimText, tx.now.Add(lease), tx.now, limit)
 		return err
 	})
-	slices.SortFunc(claims, func(a, b Claim) int { return strings.Compare(a.ID, b.ID) })
+	sort.Slice(claims, func(i, j int) bool { return claims[i].ID < claims[j].ID })
 	return claims, err
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/url"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 	"time"
@@ -278,6 +279,9 @@ func (t *Texts) under(prefix, chosen string) []choice {
 			all = append(all, choice{Value: name, Text: text, Chosen: name == chosen})
 		}
 	}
-	slices.SortFunc(all, func(a, b choice) int { return cmp.Or(cmp.Compare(a.Text, b.Text), cmp.Compare(a.Value, b.Value)) })
+	sort.Slice(all, func(i, j int) bool {
+		a, b := &all[i], &all[j]
+		return cmp.Or(cmp.Compare(a.Text, b.Text), cmp.Compare(a.Value, b.Value)) < 0
+	})
 	return all
 }

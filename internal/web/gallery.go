@@ -1,8 +1,8 @@
 package web
 
 import (
-	"cmp"
 	"slices"
+	"sort"
 
 	"github.com/countersign/countersign"
 )
@@ -19,7 +19,7 @@ type specimen struct {
 func (s *Site) specimens() []specimen {
 	all := slices.Concat(commonSpecimens(s), inboxSpecimens(s), requestSpecimens(s), stepUpSpecimens(s), factorSpecimens(s), adminSpecimens(s),
 		policySpecimens(s), explorerSpecimens(s), tableSpecimens(s), preferenceSpecimens(s), demoSpecimens(s))
-	slices.SortStableFunc(all, func(a, b specimen) int { return cmp.Compare(a.page, b.page) })
+	sort.SliceStable(all, func(i, j int) bool { return all[i].page < all[j].page })
 	return all
 }
 
