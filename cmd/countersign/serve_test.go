@@ -143,8 +143,15 @@ func TestServeFromNothing(t *testing.T) {
 	if status, _ := fetch(t, plain, s.url+"/r/x", strings.Replace(strings.TrimPrefix(s.url, "http://"), "localhost", "127.0.0.1", 1)); status != 307 {
 		t.Errorf("the bare address: %d", status)
 	}
-	if res, err := plain.Post(s.url+"/nothing", "text/plain", nil); err != nil || res.StatusCode != 404 {
-		t.Errorf("POST of a page: %v %v", res, err)
+	for _, path := range []string{"/nothing", "/demo/be", "/demo/trick", "/demo/anew"} {
+		if res, err := plain.Post(s.url+path, "application/x-www-form-urlencoded", strings.NewReader("login=samuel&trick=row")); err != nil || res.StatusCode != 404 {
+			t.Errorf("POST of %s: %v %v", path, res, err)
+		}
+	}
+	for _, path := range []string{"/demo", "/demo/app", "/gallery", "/gallery/inbox/empty"} { // for looking and for trying, never here
+		if status, _ := fetch(t, plain, s.url+path, ""); status != 404 {
+			t.Errorf("%s: %d", path, status)
+		}
 	}
 	for _, name := range []string{"data", "data-keys", "data-guard"} {
 		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.Mode().Perm() != 0o700 {

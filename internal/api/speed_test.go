@@ -171,7 +171,8 @@ func BenchmarkLoneCaller(b *testing.B) {
 	defer guard.Close()
 	var ours, syncs []float64
 	var held []byte
-	for i := int64(0); b.Loop(); i++ {
+	i := int64(0)
+	once := func() {
 		start := time.Now()
 		if err := p.post(i); err != nil {
 			b.Fatal(err)
@@ -187,6 +188,12 @@ func BenchmarkLoneCaller(b *testing.B) {
 		}
 		held = next
 		syncs = append(syncs, float64(time.Since(start).Microseconds()))
+		i++
+	}
+	for b.Loop() {
+		for range 400 { // the first of them are slower, and the middle one is what counts
+			once()
+		}
 	}
 	b.ReportMetric(quantile(ours, 0.5), "us/answer")
 	b.ReportMetric(quantile(syncs, 0.5), "us/syncs")

@@ -28,7 +28,7 @@ import (
 //	 9 sources, settling, sums     TestRuling09TwentyPartsAtOnce, TestRuling09PushedHistorySettles
 //	10 the decision's record       TestRuling10DecisionKeepsWhatWasKnown
 //	11 keys                        TestRuling11ScopesAndSources
-//	12 persons, host               api; the organisation in the statement: TestRuling16StatementIsTheChallenge
+//	12 persons, host               api: TestRuling12PersonsByBearerOfTheirHost; the address is fixed: TestServeRefuses
 //	13 vouching                    TestStoryVouching, TestRuling13HandOver
 //	14 founding, confirmation      TestRuling14Founding, TestRuling14Confirmation
 //	15 natural persons             TestRuling15OnePersonManyIds
@@ -49,14 +49,14 @@ import (
 //	30 recovery                    recover.go's own tests; store: backup
 //	31 removal, roll-back          TestAlteredEntryIsFoundAndNamed; audit: export_test
 //	32 keys                        rotate_test
-//	33 erasure                     TestStoryErasure, TestRuling33ErasureClearsEveryCopy
+//	33 erasure                     TestStoryErasure, TestRuling33ErasureClearsEveryCopy, TestRuling33ErasureLeavesNoColumn
 //	34 canonical documents         TestRuling34OneFormOnly; countersign: canonical_test, decode_test
 //	35 allow, deny                 TestRuling35SilentHasNoDecisions, TestStoryPrivileged
 //	36 errors are unknown          policy: condition_test
-//	37 windows                     policy: shape; signal: signal_test
+//	37 windows                     policy: TestRuling37WindowsStandInThePolicy
 //	38 password and code together  TestStoryLargeOrder
 //	39 changes to Countersign      TestStoryPolicy, TestRuling39ChangesNeedASecondPerson
-//	40 commands                    cmd/countersign
+//	40 commands                    cmd/countersign: TestRuling40CommandsSpeakToTheServer
 //	41 sequenced within a second   TestRuling41PendingUntilSigned
 //	42 policy try                  backtest
 

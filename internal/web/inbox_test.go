@@ -247,4 +247,10 @@ func TestInboxInTheBrowser(t *testing.T) {
 	b.Wait(`document.readyState === 'complete'`)
 	press("gi")
 	b.Wait(`location.pathname === '/' && location.search === ''`)
+	b.Wait(`document.readyState === 'complete'`)
+	press("j")
+	press("\r") // on the row itself: its own page
+	b.Wait(`document.readyState === 'complete' && location.pathname.startsWith('/r/req_')`)
+	press("d")
+	b.Wait(`location.pathname.endsWith('/reject')`)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -31,13 +32,14 @@ func BenchmarkPages(b *testing.B) {
 			paths []string
 		}{
 			{samuel, []string{"/requests", "/requests?status=pending", "/requests?status=released", "/decisions", "/holds", "/audit", "/admin", "/policy"}},
-			{marta, []string{"/r/"}}, {elif, []string{"/r/"}},
+			{samuel, []string{"/admin/people", "/admin/alerts", "/admin/freezes", "/admin/break-glass", "/admin/delegations", "/admin/keys", "/admin/settings", "/policy/draft"}},
+			{marta, []string{"/r/", "/r/approve", "/r/reject", "/r/reassign", "/r/freeze", "/factors", "/delegations", "/preferences"}}, {elif, []string{"/r/", "/r/withdraw"}},
 		} {
 			p.who.SignIn()
 			for _, path := range p.paths {
 				name := p.who.Login + " " + path
-				if path == "/r/" {
-					path += out.Approval.ID
+				if act, of := strings.CutPrefix(path, "/r/"); of {
+					path = strings.TrimSuffix("/r/"+out.Approval.ID+"/"+act, "/")
 				}
 				b.Run(fmt.Sprint(name, " of ", open), func(b *testing.B) { costs[name] = costOf(b, s, p.who, path, "Desktop") })
 			}

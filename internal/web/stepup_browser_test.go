@@ -100,4 +100,32 @@ func TestFromTheLinkToTheReceipt(t *testing.T) {
 	if len(got.Decisions) != 1 || got.Decisions[0].Reason != "as agreed" || got.Decisions[0].Evidence.Passkey == nil {
 		t.Errorf("%+v", got.Decisions)
 	}
+	byKeysAlone(b, s)
+}
+
+// byKeysAlone goes from the inbox to the receipt without a pointer: every stop on the way
+// can be seen, and the key that signs is among them.
+func byKeysAlone(b *testkit.Browser, s *testkit.Server) {
+	t := b.T.(*testing.T)
+	order := s.Submit(testkit.Order("PO-K", "31000.00", func(d *countersign.Document) { d.Category = "keys" }))
+	b.Open(s.URL + "/")
+	b.WaitText("PO-K")
+	b.Keys("j")
+	b.Keys("a")
+	b.Wait(`document.readyState === 'complete' && location.pathname === '/r/` + order.ID + `/approve'`)
+	for range 60 {
+		b.Keys("\t")
+		if hidden := testkit.Eval[string](b, `(() => { const e = document.activeElement, c = getComputedStyle(e); return e === document.body || c.outlineStyle !== 'none' || e.matches(':focus-visible') && c.boxShadow !== 'none' ? '' : e.outerHTML.slice(0, 200) })()`); hidden != "" {
+			t.Errorf("where the focus is cannot be seen: %s", hidden)
+		}
+		if testkit.Eval[bool](b, `document.activeElement.matches('[data-passkey]')`) {
+			b.Keys("\r")
+			b.WaitText("Your approval is recorded")
+			if got := getRequest(s, order.ID); got.Status != countersign.StatusApproved {
+				t.Errorf("it is %s", got.Status)
+			}
+			return
+		}
+	}
+	t.Error("the key that signs is never reached")
 }
