@@ -25,6 +25,9 @@ import (
 //	first NAME FILE MEMBER      takes a member of a list's first object
 //	soon NAME                   is a day in a week
 func TestOnlineScripts(t *testing.T) {
+	if underRace {
+		t.Skip("programs of their own: the race detector watches the same server in internal/api")
+	}
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("testdata", "online"),
 		RequireExplicitExec: true,

@@ -101,11 +101,20 @@ func randomLines(r *rand.Rand) string {
 
 var formats = []Format{{}, {Numbers: NumbersCommaPoint, Dates: DatesMonthDay}, {Numbers: NumbersPointComma, Dates: DatesISO}, {Numbers: NumbersApostrophePoint}, {Numbers: NumbersSpaceComma}}
 
+// documents is how many random documents a proof takes; a tenth of them in the shortened
+// tests.
+func documents(n uint64) uint64 {
+	if testing.Short() {
+		return n / 10
+	}
+	return n
+}
+
 // TestEveryMemberIsOnTheCard reads cards of random documents back: from what can be
 // seen on it alone, the whole document comes back, member by member. A field that a
 // document gains and the card does not know fails here.
 func TestEveryMemberIsOnTheCard(t *testing.T) {
-	for seed := range uint64(150) {
+	for seed := range documents(150) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		d := randomDocument(r)
 		var was *countersign.Document
@@ -145,7 +154,7 @@ func TestEveryMemberIsOnTheCard(t *testing.T) {
 // digest is a text of the catalogue, or comes from the earlier version.
 func TestNothingElseIsOnTheCard(t *testing.T) {
 	tx := english(t)
-	for seed := range uint64(80) {
+	for seed := range documents(80) {
 		r := rand.New(rand.NewPCG(seed, 2))
 		d, was := randomDocument(r), randomDocument(r)
 		if seed%2 == 0 {

@@ -42,7 +42,7 @@ type galleryPage struct {
 
 func showGallery(v *visit) error {
 	var g galleryView
-	for _, s := range v.site.specimens() {
+	for _, s := range v.site.states() {
 		if n := len(g.Pages); n == 0 || g.Pages[n-1].Name != s.page {
 			g.Pages = append(g.Pages, galleryPage{Name: s.page})
 		}
@@ -53,7 +53,7 @@ func showGallery(v *visit) error {
 }
 
 func showSpecimen(v *visit) error {
-	for _, s := range v.site.specimens() {
+	for _, s := range v.site.states() {
 		if s.page == v.path("page") && s.state == v.path("state") {
 			v.pretend(s.visitor)
 			return v.render(s.view)

@@ -21,7 +21,7 @@ func TestEveryPageInEveryState(t *testing.T) {
 	s := gallery(t)
 	shown := map[string]bool{"gallery": true}
 	seen := map[string]bool{}
-	for _, sp := range s.specimens() {
+	for _, sp := range s.states() {
 		shown[sp.view.name] = true
 		if at := sp.page + "/" + sp.state; seen[at] {
 			t.Errorf("two specimens are called %s", at)

@@ -52,6 +52,7 @@ type Site struct {
 	stopped chan struct{} // closed when no page may stay open any longer
 	stop    sync.Once
 	live    liveCount
+	states  func() []specimen // of the gallery, made once
 }
 
 // New makes the pages.
@@ -66,6 +67,7 @@ func New(cfg Config) (*Site, error) {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Site{cfg: cfg, hosts: map[string]*authority.Authority{}, mux: http.NewServeMux(), stopped: make(chan struct{}), limits: newLimits(cfg)}
+	s.states = sync.OnceValue(s.specimens)
 	for _, a := range cfg.Authorities {
 		host := strings.ToLower(a.Organisation().Host)
 		if s.hosts[host] != nil {
