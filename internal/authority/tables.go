@@ -106,19 +106,31 @@ func (a *Authority) Requests(ctx context.Context, s Session, f TableFilter, p Ta
 // AllRequests goes over all requests of a filter, newest first, a page in memory at a
 // time, for an export. It ends with an error, with ctx, or when the loop is left.
 func (a *Authority) AllRequests(ctx context.Context, s Session, f TableFilter) iter.Seq2[RequestRow, error] {
-	return func(yield func(RequestRow, error) bool) {
+	return everyPage(func(p TablePage) ([]RequestRow, string, error) {
+		t, err := a.Requests(ctx, s, f, p)
+		if err != nil {
+			return nil, "", err
+		}
+		return t.Items, t.Next, nil
+	})
+}
+
+// everyPage goes over the rows of all pages, and ends with the first error.
+func everyPage[Row any](page func(TablePage) (rows []Row, next string, err error)) iter.Seq2[Row, error] {
+	return func(yield func(Row, error) bool) {
 		for p := (TablePage{Limit: maxTablePage}); ; {
-			t, err := a.Requests(ctx, s, f, p)
+			rows, next, err := page(p)
 			if err != nil {
-				yield(RequestRow{}, err)
+				var none Row
+				yield(none, err)
 				return
 			}
-			for _, r := range t.Items {
+			for _, r := range rows {
 				if !yield(r, nil) {
 					return
 				}
 			}
-			if p.After = t.Next; t.Next == "" {
+			if p.After = next; next == "" {
 				return
 			}
 		}
@@ -163,23 +175,13 @@ func (a *Authority) Decisions(ctx context.Context, s Session, f TableFilter, p T
 
 // AllDecisions is AllRequests over decisions.
 func (a *Authority) AllDecisions(ctx context.Context, s Session, f TableFilter) iter.Seq2[DecisionRow, error] {
-	return func(yield func(DecisionRow, error) bool) {
-		for p := (TablePage{Limit: maxTablePage}); ; {
-			t, err := a.Decisions(ctx, s, f, p)
-			if err != nil {
-				yield(DecisionRow{}, err)
-				return
-			}
-			for _, r := range t.Items {
-				if !yield(r, nil) {
-					return
-				}
-			}
-			if p.After = t.Next; t.Next == "" {
-				return
-			}
+	return everyPage(func(p TablePage) ([]DecisionRow, string, error) {
+		t, err := a.Decisions(ctx, s, f, p)
+		if err != nil {
+			return nil, "", err
 		}
-	}
+		return t.Items, t.Next, nil
+	})
 }
 
 // HoldRow is a hold that runs: approved, and not to be released yet.
