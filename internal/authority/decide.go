@@ -105,6 +105,9 @@ func (a *Authority) prove(ctx context.Context, f *authn.Facts, body countersign.
 			return nil, err
 		}
 		f.Factors = append(f.Factors, factor)
+		if err := a.passwordUsed(ctx, factor.Authenticator, f.Act.Purpose()); err != nil {
+			return nil, err
+		}
 	}
 	if body.TOTP != "" {
 		u, proof, err := a.proveCode(ctx, f.Person, body.TOTP)

@@ -133,6 +133,9 @@ func (a *Authority) GrantEnrolment(ctx context.Context, s Session, body StepUpBo
 		if err := json.Unmarshal([]byte(row.Standing), &standing); err != nil {
 			return err
 		}
+		if err := tx.RecordUse(row.ID, store.UseAct); err != nil {
+			return err
+		}
 		g, err := authn.GrantByFactor(j, standing, tx.Now())
 		if err != nil {
 			return err

@@ -26,6 +26,12 @@ type AuthenticatorView struct {
 	ReportedAt string `json:"reported_at,omitempty"` // lost or stolen
 	Waits      bool   `json:"needs_confirmation,omitempty"`
 	CodesLeft  int    `json:"codes_left,omitempty"` // of recovery codes
+
+	// Of one's own: when it was used last, and for what ("sign_in", "decision", "act").
+	// Where that lies further back than is looked, since when it was not used.
+	LastUsedAt  string `json:"last_used_at,omitempty"`
+	LastUsedFor string `json:"last_used_for,omitempty"`
+	UnusedSince string `json:"unused_since,omitempty"`
 }
 
 // MyAuthenticators lists what a person has.
@@ -68,11 +74,17 @@ func (a *Authority) Authenticators(ctx context.Context, s Session) (*MyAuthentic
 		if err != nil {
 			return err
 		}
+		uses, err := lastUses(tx, s.Person.ID, rows)
+		if err != nil {
+			return err
+		}
 		for _, row := range rows {
 			v, err := viewAuthenticator(row)
 			if err != nil {
 				return err
 			}
+			u := uses[row.ID]
+			v.LastUsedAt, v.LastUsedFor, v.UnusedSince = stamp(u.at), u.purpose, stamp(u.unused)
 			out.Items = append(out.Items, v)
 		}
 		return nil

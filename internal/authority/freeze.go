@@ -121,7 +121,11 @@ func freezeSubject(b FreezeBody) (string, error) {
 	return b.Person, nil
 }
 
-// judged refuses a step-up whose authenticator does not count now.
+// judged refuses a step-up whose authenticator does not count now, and writes down the
+// use of one that does.
 func (a *Authority) judged(tx *store.Tx, j authn.Judgement) error {
-	return (&deciding{a: a}).standing(tx, j)
+	if err := (&deciding{a: a}).standing(tx, j); err != nil || j.Authenticator() == "" {
+		return err
+	}
+	return tx.RecordUse(j.Authenticator(), store.UseAct)
 }

@@ -350,6 +350,9 @@ func (a *Authority) openSession(ctx context.Context, person string, factors []au
 		methods := make([]string, len(factors))
 		for i, f := range factors {
 			methods[i] = string(f.Method)
+			if err := tx.RecordUse(f.Authenticator, store.UseSignIn); err != nil {
+				return err
+			}
 		}
 		if _, err := appendEntry(tx, entry{typ: countersign.EntrySignedIn, subject: person, actor: person,
 			facts: map[string]string{"session": s.ID, "methods": strings.Join(methods, " ")}}); err != nil {

@@ -42,6 +42,9 @@ type factorView struct {
 	Does           string // what it can satisfy, in words
 	Added          Moment
 	How            string // how it came here
+	Used           Moment // when it was used last
+	For            string // "sign_in", "decision", "act": what for; "" where it was not
+	Unused         bool   // it was not used since Used
 	State          string // "", "waits", "cools", "lost"
 	From           Moment // end of the cool-off
 	Compare        string // while it waits: what the second person asks for
@@ -91,8 +94,10 @@ func (v *visit) factorsView(items []authority.AuthenticatorView) factorsView {
 
 func (v *visit) factorView(a authority.AuthenticatorView, all []authority.AuthenticatorView) factorView {
 	f := factorView{ID: a.ID, Type: a.Type, Icon: factorIcons[a.Type], Name: named(a.Name), Does: v.t("factors.does." + a.Type), How: enrolledHow(v.t, a.EnrolledBy), Last: lastStrong(a, all), Lost: a.Type != "password"}
-	if t, err := time.Parse(time.RFC3339, a.EnrolledAt); err == nil {
-		f.Added = v.format.Moment(v.site.texts, t, v.now())
+	f.Added = v.moment(a.EnrolledAt)
+	f.Used, f.For = v.moment(a.LastUsedAt), a.LastUsedFor
+	if a.UnusedSince != "" {
+		f.Used, f.Unused = v.moment(a.UnusedSince), true
 	}
 	if a.Type == "password" {
 		f.Name = v.t("factors.type.password")
@@ -103,10 +108,7 @@ func (v *visit) factorView(a authority.AuthenticatorView, all []authority.Authen
 	case a.Waits:
 		f.State, f.Compare = "waits", compareCode(a.ID)
 	case !past(a.CountsFrom, v.now()):
-		f.State = "cools"
-		if t, err := time.Parse(time.RFC3339, a.CountsFrom); err == nil {
-			f.From = v.format.Moment(v.site.texts, t, v.now())
-		}
+		f.State, f.From = "cools", v.moment(a.CountsFrom)
 	}
 	return f
 }

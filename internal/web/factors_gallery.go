@@ -17,11 +17,15 @@ func factorSpecimens(s *Site) []specimen {
 	added, soon := Format{}.Moment(s.texts, now.AddDate(0, -2, 0), now), Format{}.Moment(s.texts, now.Add(20*time.Hour), now)
 	passkey := factorView{ID: "fac_1", Type: "passkey", Icon: "key", Name: "Marta’s laptop", Does: t("factors.does.passkey"), Added: added, How: t("factors.by.invitation"), Lost: true, Last: true}
 	app := factorView{ID: "fac_2", Type: "totp", Icon: "phone", Name: "Authenticator app", Does: t("factors.does.totp"), Added: added, How: t("factors.by.factor"), Lost: true}
+	passkey.Used, passkey.For = Format{}.Moment(s.texts, now.Add(-2*time.Hour), now), "decision"
+	app.Used, app.For = Format{}.Moment(s.texts, now.AddDate(0, 0, -9), now), "sign_in"
 	cools, waits, lost := passkey, passkey, passkey
 	cools.Name, cools.State, cools.From, cools.Last = "Security key in the drawer", "cools", soon, false
 	waits.Name, waits.State, waits.Compare, waits.Last = strings.Repeat("A name that goes on ", 5), "waits", "482 119", false
 	lost.Name, lost.State, lost.Last, lost.Lost = "هاتف", "lost", false, false
-	password := factorView{ID: "fac_3", Type: "password", Icon: "lock", Name: t("factors.type.password"), Does: t("factors.does.password"), Added: added}
+	cools.For, waits.For = "", ""
+	lost.Used, lost.Unused = Format{}.Moment(s.texts, now.AddDate(0, -5, 0), now), true
+	password := factorView{ID: "fac_3", Type: "password", Icon: "lock", Name: t("factors.type.password"), Does: t("factors.does.password"), Added: added, Used: app.Used, For: "sign_in"}
 	all := []specimen{
 		list("one", factorsView{Factors: []factorView{passkey}}),
 		list("many", factorsView{Factors: []factorView{passkey, app, password, cools, waits, lost}, Codes: 7, HasCodes: true, Waiting: 2, Added: "cools"}),
