@@ -91,7 +91,7 @@ func recoveryCodes(c *call) (answer, error) {
 }
 
 func listAuthenticators(c *call) (answer, error) {
-	out, err := c.org.Authenticators(c.ctx(), c.session())
+	out, err := c.org.AuthenticatorsUsed(c.ctx(), c.session())
 	return answer{body: out}, err
 }
 

@@ -64,6 +64,25 @@ func viewAuthenticator(row store.Authenticator) (AuthenticatorView, error) {
 
 // Authenticators lists what the person has, oldest first.
 func (a *Authority) Authenticators(ctx context.Context, s Session) (*MyAuthenticators, error) {
+	return a.authenticators(ctx, s, func(*store.Tx, []store.Authenticator, *MyAuthenticators) error { return nil })
+}
+
+// AuthenticatorsUsed is Authenticators with the last use of each, which costs more.
+func (a *Authority) AuthenticatorsUsed(ctx context.Context, s Session) (*MyAuthenticators, error) {
+	return a.authenticators(ctx, s, func(tx *store.Tx, rows []store.Authenticator, out *MyAuthenticators) error {
+		uses, err := lastUses(tx, s.Person.ID, rows)
+		if err != nil {
+			return err
+		}
+		for i, row := range rows {
+			u, v := uses[row.ID], &out.Items[i]
+			v.LastUsedAt, v.LastUsedFor, v.UnusedSince = stamp(u.at), u.purpose, stamp(u.unused)
+		}
+		return nil
+	})
+}
+
+func (a *Authority) authenticators(ctx context.Context, s Session, more func(*store.Tx, []store.Authenticator, *MyAuthenticators) error) (*MyAuthenticators, error) {
 	if err := s.browse(); err != nil {
 		return nil, err
 	}
@@ -74,20 +93,14 @@ func (a *Authority) Authenticators(ctx context.Context, s Session) (*MyAuthentic
 		if err != nil {
 			return err
 		}
-		uses, err := lastUses(tx, s.Person.ID, rows)
-		if err != nil {
-			return err
-		}
 		for _, row := range rows {
 			v, err := viewAuthenticator(row)
 			if err != nil {
 				return err
 			}
-			u := uses[row.ID]
-			v.LastUsedAt, v.LastUsedFor, v.UnusedSince = stamp(u.at), u.purpose, stamp(u.unused)
 			out.Items = append(out.Items, v)
 		}
-		return nil
+		return more(tx, rows, out)
 	})
 	return out, fault(err)
 }

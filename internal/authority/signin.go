@@ -145,6 +145,22 @@ func (a *Authority) SignIn(ctx context.Context, body SignInBody) (*SignedIn, err
 	return out, fault(err)
 }
 
+// LoginName is the name that the person of a session signs in with beside a password;
+// "" for whom no directory knows.
+func (a *Authority) LoginName(ctx context.Context, s Session) (string, error) {
+	var login string
+	err := a.db.Read(ctx, func(tx *store.Tx) error {
+		all, err := tx.Identities(s.Person.ID)
+		for _, i := range all {
+			if i.Source == directory {
+				login = i.Subject
+			}
+		}
+		return err
+	})
+	return login, fault(err)
+}
+
 // lacking names what a sign-in without a passkey lacks.
 func lacking(body SignInBody) []countersign.FieldError {
 	var errs []countersign.FieldError

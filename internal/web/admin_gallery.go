@@ -117,7 +117,7 @@ func personSpecimens(s *Site) []specimen {
 
 func personActSpecimens(s *Site) []specimen {
 	t, at := s.texts.T, specimenTimes(s)
-	fields := stepUpFields{Verb: t("people.add.verb"), Passkey: true, Code: true, Password: true}
+	fields := stepUpFields{Verb: t("people.add.verb"), Passkey: true, Code: true, Password: true, Login: "marta"}
 	taken := errorOf(countersign.NewProblem(countersign.CodeConflict, "%q is the login name of Marta Silva already", "marta"), t)
 	add := func(state string, w addPersonView) specimen {
 		w.StepUp = fields
@@ -146,7 +146,7 @@ func personActSpecimens(s *Site) []specimen {
 			Facts: []askFact{{Label: t("alerts.about.person"), Text: specimenRightName}, {Label: t("freezes.ends"), At: at.soon}}, Day: &askDay{Name: "until", Label: t("freezes.extend.until"), Value: "2026-12-08"},
 			Decides: t("admin.decides.two_either"), Verb: t("admin.propose"), Problem: &meanwhile}),
 		askSpecimen(s, "proven", askView{Heading: t("keys.rotate.heading", "name", t("keys.own.log")), Lead: t("keys.own.log_text"), Does: []string{t("keys.rotate.does.log"), t("keys.rotate.old.log"), t("keys.rotate.backup")},
-			Decides: t("admin.decides.alone_proven"), StepUp: &stepUpFields{Verb: t("keys.rotate.verb"), Passkey: true, Code: true, Password: true}}),
+			Decides: t("admin.decides.alone_proven"), StepUp: &stepUpFields{Verb: t("keys.rotate.verb"), Passkey: true, Code: true, Password: true, Login: "marta"}}),
 	}
 }
 

@@ -20,7 +20,7 @@ func keySpecimens(s *Site) []specimen {
 		return adminSpecimen("admin-keys", state, t("keys.heading"), w)
 	}
 	wrong := errorOf(countersign.Invalid(countersign.FieldError{Pointer: "/source", Detail: "want lower-case letters, digits and underscores"}), t)
-	fields := stepUpFields{Verb: t("keys.make.verb"), Passkey: true, Code: true, Password: true}
+	fields := stepUpFields{Verb: t("keys.make.verb"), Passkey: true, Code: true, Password: true, Login: "marta"}
 	return []specimen{
 		page("some", keysView{Keys: keys, Over: over, May: true}), page("rotated", keysView{Keys: keys[:1], May: true, Said: t("keys.said.rotated")}), page("none", keysView{Empty: true}),
 		adminSpecimen("admin-key-make", "empty", t("keys.make.heading"), makeKeyView{Days: keyDays, StepUp: fields, Scopes: scopeBoxes(t, nil, false)}),
@@ -61,7 +61,7 @@ func freezeSpecimens(s *Site) []specimen {
 		return adminSpecimen("admin-freezes", state, t("freezes.heading"), w)
 	}
 	place := func(state string, w placeView) specimen {
-		w.StepUp = stepUpFields{Verb: t("freezes.place.verb"), Passkey: true, Code: true, Password: true}
+		w.StepUp = stepUpFields{Verb: t("freezes.place.verb"), Passkey: true, Code: true, Password: true, Login: "marta"}
 		w.Hours = []hourChoice{{"72", "3 d", true}, {"24", "1 d", false}, {"4", "4 h", false}}
 		return adminSpecimen("admin-freeze", state, t("freezes.place.heading"), w)
 	}
@@ -131,7 +131,7 @@ func delegationSpecimens(s *Site) []specimen {
 		w.Kinds = []kindBox{{countersign.KindInvoice, kindName(s.texts, countersign.KindInvoice), true}, {countersign.KindPayment, kindName(s.texts, countersign.KindPayment), false}}
 		return specimen{page: "delegation-make", state: state, view: view{name: "delegation-make", title: w.Heading, data: w}}
 	}
-	fields := &stepUpFields{Verb: t("delegations.make.verb"), Passkey: true, Code: true, Password: true}
+	fields := &stepUpFields{Verb: t("delegations.make.verb"), Passkey: true, Code: true, Password: true, Login: "marta"}
 	wrong := errorOf(countersign.Invalid(countersign.FieldError{Pointer: "/ends_at", Detail: "want at most 92 days after it starts"}), t)
 	mine := delegateView{Heading: t("delegations.make.heading"), Lead: t("delegations.make.lead"), StepUp: fields}
 	refused, nobody := mine, mine

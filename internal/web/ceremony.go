@@ -39,6 +39,7 @@ type stepUpFields struct {
 	OpenCode bool
 	Pretend  bool // in a demo: the pretended passkey may be used
 	Weaker   string
+	Login    string // whose password it is: what a password manager looks for beside it
 }
 
 // stepUpFor says what the visitor can prove themself with.
@@ -60,7 +61,15 @@ func (v *visit) stepUpFor(verb string) (stepUpFields, error) {
 			f.Code = true
 		}
 	}
-	return f, nil
+	return f, v.withLogin(&f)
+}
+
+// withLogin names whose password is asked for, where one is.
+func (v *visit) withLogin(f *stepUpFields) (err error) {
+	if f.Code && f.Password {
+		f.Login, err = v.org.LoginName(v.ctx(), *v.session)
+	}
+	return err
 }
 
 // provenFor reads the proof that came with a form, for an act that is named by its

@@ -95,7 +95,8 @@ type appView struct {
 	Challenge   string
 	Secret, QR  string // for typing, and as the path of an SVG of QRSize units
 	QRSize      int
-	NewPassword bool // a password goes with it
+	NewPassword bool   // a password goes with it
+	Login       string // whose password that is
 }
 
 // showEnrolment offers what can be enrolled. Nothing begins before a button is pressed.
@@ -198,6 +199,9 @@ func (v *visit) appPage(status int, problem *errorView) error {
 	w := enrolView{Who: v.who.Person.Name, Kind: "app", Name: v.t("enrol.name.app"), Adding: v.who.Kind == "normal", Problem: problem,
 		App: &appView{Challenge: c.Challenge, Secret: c.Secret, QR: path, QRSize: size}}
 	if w.App.NewPassword, err = v.needsPassword(); err != nil {
+		return err
+	}
+	if w.App.Login, err = v.org.LoginName(v.ctx(), s); err != nil {
 		return err
 	}
 	return v.render(view{name: "enrol", title: v.t("enrol.heading"), plain: true, status: status, data: w})

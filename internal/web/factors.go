@@ -55,7 +55,7 @@ type factorView struct {
 var factorIcons = map[string]string{"passkey": "key", "totp": "phone", "password": "lock", "recovery": "file"}
 
 func showFactors(v *visit) error {
-	have, err := v.org.Authenticators(v.ctx(), *v.session)
+	have, err := v.org.AuthenticatorsUsed(v.ctx(), *v.session)
 	if err != nil {
 		return err
 	}

@@ -10,7 +10,7 @@ import (
 // factorSpecimens are the pages about authenticators in all their states.
 func factorSpecimens(s *Site) []specimen {
 	t, now := s.texts.T, specimenNow()
-	fields := stepUpFields{Passkey: true, Code: true, Password: true}
+	fields := stepUpFields{Passkey: true, Code: true, Password: true, Login: "marta"}
 	list := func(state string, w factorsView) specimen {
 		return specimen{page: "factors", state: state, view: view{name: "factors", title: t("factors.heading"), data: w}}
 	}
@@ -93,7 +93,7 @@ func enrolSpecimens(s *Site) []specimen {
 	if err != nil {
 		panic(err)
 	}
-	app := &appView{Secret: "JBSW Y3DP EHPK 3PXP JBSW Y3DP EHPK 3PXP", QR: path, QRSize: size, NewPassword: true}
+	app := &appView{Secret: "JBSW Y3DP EHPK 3PXP JBSW Y3DP EHPK 3PXP", QR: path, QRSize: size, NewPassword: true, Login: "marta"}
 	all := []specimen{
 		link("invitation", invitationView(t, org, nil)), link("invitation-used", invitationView(t, org, &gone)),
 		link("hand-over", handOverView(t, org, nil)), link("hand-over-used", handOverView(t, org, &used)),

@@ -71,6 +71,22 @@ func TestLastUseIsShown(t *testing.T) {
 	})
 }
 
+// TestPasswordIsAskedOfSomebody: every page that asks for a password names whose it is,
+// for whatever keeps passwords.
+func TestPasswordIsAskedOfSomebody(t *testing.T) {
+	s := settled(t)
+	marta := s.Person("marta")
+	marta.EnrolCode()
+	s.Clock.Forward(10 * time.Minute) // the sign-in no longer counts as the first factor
+	order := s.Submit(testkit.Order("PO-1", "30000.00"))
+	c := callerOf(t, s, marta.Token)
+	for _, path := range []string{"/factors/add", "/factors/codes", "/r/" + order.ID + "/freeze"} {
+		if a := c.get(path); a.Status != 200 || !strings.Contains(a.Body, `type="password"`) || !strings.Contains(a.Body, `autocomplete="username" value="marta"`) {
+			t.Errorf("%s: %d", path, a.Status)
+		}
+	}
+}
+
 // TestLastUseFarBack: what lies further back than is looked is not guessed.
 func TestLastUseFarBack(t *testing.T) {
 	s := testkit.StartSQLite(t, testkit.Options{})

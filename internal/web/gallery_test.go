@@ -1,7 +1,9 @@
 package web
 
 import (
+	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -46,5 +48,40 @@ func TestEveryPageInEveryState(t *testing.T) {
 		if !shown[name] {
 			t.Errorf("no specimen shows the page %q", name)
 		}
+	}
+}
+
+// TestEveryPasswordSaysWhose: beside each field for a password stands a login name that
+// password managers find, and that is sent only where the page asks for it.
+func TestEveryPasswordSaysWhose(t *testing.T) {
+	s := gallery(t)
+	field := regexp.MustCompile(`<input[^>]*>`)
+	asked := 0
+	for _, g := range s.specimens() {
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "http://localhost/gallery/"+g.page+"/"+g.state, nil))
+		for form := range strings.SplitSeq(w.Body.String(), "<form") {
+			form, _, _ = strings.Cut(form, "</form>")
+			if !strings.Contains(form, `type="password"`) {
+				continue
+			}
+			asked++
+			named := false
+			for _, f := range field.FindAllString(form, -1) {
+				if !strings.Contains(f, `autocomplete="username"`) {
+					continue
+				}
+				named = true
+				if strings.Contains(f, " hidden") && (strings.Contains(f, "name=") || strings.Contains(f, `value=""`)) {
+					t.Errorf("%s %s: %s", g.page, g.state, f)
+				}
+			}
+			if !named {
+				t.Errorf("%s %s: nothing says whose password it is", g.page, g.state)
+			}
+		}
+	}
+	if asked < 10 {
+		t.Errorf("only %d forms ask for a password", asked)
 	}
 }

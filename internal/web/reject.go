@@ -53,6 +53,11 @@ func (v *visit) rejectPage(status int, problem *errorView) error {
 	if err != nil {
 		return err
 	}
+	if w.StepUp != nil {
+		if err := v.withLogin(w.StepUp); err != nil {
+			return err
+		}
+	}
 	w.Problem = problem
 	return v.render(view{name: "reject", title: w.Title, area: "inbox", status: status, data: w})
 }

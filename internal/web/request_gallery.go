@@ -209,7 +209,7 @@ func aroundSpecimens(s *Site) []specimen {
 	}
 	add("reject", "forbidden", no, no.Title)
 	frozen := q.freezeView(nothing)
-	frozen.StepUp, frozen.After = stepUpFields{Verb: s.texts.T("freeze.verb"), Passkey: true, Code: true, Password: true}, true
+	frozen.StepUp, frozen.After = stepUpFields{Verb: s.texts.T("freeze.verb"), Passkey: true, Code: true, Password: true, Login: "marta"}, true
 	add("freeze", "after-rejecting", frozen, frozen.Title)
 	none := barred.freezeView(nothing)
 	add("freeze", "nothing", none, none.Title)

@@ -116,10 +116,13 @@ func (v *visit) stepUpView(r *authority.RequestView, act countersign.Act) (stepU
 	}
 	if act == countersign.ActRevoke {
 		v.revokeForm(&w, r)
+	} else {
+		v.approveForm(&w, r)
+	}
+	if w.Form == nil {
 		return w, nil
 	}
-	v.approveForm(&w, r)
-	return w, nil
+	return w, v.withLogin(&w.Form.StepUp)
 }
 
 // stepUpCard draws the document from its canonical bytes, and from nothing else.

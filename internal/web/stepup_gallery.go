@@ -26,7 +26,7 @@ func stepUpSpecimens(s *Site) []specimen {
 			w.Form.ReasonRequired = true
 		})),
 		page("code", approve(func(w *stepUpView) {
-			w.Form.StepUp = stepUpFields{Verb: t("step_up.verb.approve"), Code: true, Password: true, Weaker: t("step_up.weaker")}
+			w.Form.StepUp = stepUpFields{Verb: t("step_up.verb.approve"), Code: true, Password: true, Login: "marta", Weaker: t("step_up.weaker")}
 			w.Form.Uses = ""
 		})),
 		page("delegate", approve(func(w *stepUpView) {
