@@ -58,7 +58,7 @@ func (tx *Tx) OpenAlerts(about []string) ([]Alert, error) {
 // Alerts lists alerts, newest first, a page at a time.
 func (tx *Tx) Alerts(openOnly bool, before string, limit int) ([]Alert, error) {
 	return List(tx, scanAlert, `SELECT `+alertColumns+` FROM alert WHERE org_id = $1 AND (CAST($2 AS BIGINT) = 0 OR (closed_us = 0 AND expires_us > $3))
-		AND ($4 = '' OR id < $4) ORDER BY id DESC LIMIT $5`, openOnly, tx.Now(), before, limit)
+		AND id < $4 ORDER BY id DESC LIMIT $5`, openOnly, tx.Now(), below(before), limit)
 }
 
 // CloseAlert closes an alert. [ErrConflict] when it is closed already.

@@ -304,14 +304,15 @@ func (tx *Tx) InsertDecision(d Decision) error {
 
 // Decisions lists the decisions on a request in the order they were made.
 func (tx *Tx) Decisions(approval string) ([]Decision, error) {
-	return List(tx, scanDecision, `SELECT `+decisionColumns+` FROM decision WHERE org_id = $1 AND approval_id = $2 ORDER BY at_us, id`, approval)
+	// The expression keeps the index of all decisions by their time out of it.
+	return List(tx, scanDecision, `SELECT `+decisionColumns+` FROM decision WHERE org_id = $1 AND approval_id = $2 ORDER BY at_us + 0, id`, approval)
 }
 
 // ApprovalByDigest reads the newest request for an object whose document has a
-// digest.
+// digest. The expression keeps the index of all requests by id out of it.
 func (tx *Tx) ApprovalByDigest(source, kind, object, digest string) (Approval, error) {
 	return One(tx, scanApproval, `SELECT `+approvalColumns+` FROM approval
-		WHERE org_id = $1 AND source = $2 AND kind = $3 AND object_id = $4 AND digest = $5 ORDER BY id DESC LIMIT 1`, source, kind, object, digest)
+		WHERE org_id = $1 AND source = $2 AND kind = $3 AND object_id = $4 AND digest = $5 ORDER BY id || '' DESC LIMIT 1`, source, kind, object, digest)
 }
 
 // TakeOffClock stops the clock from looking at a request.

@@ -83,8 +83,9 @@ type AskedQuery struct {
 	Limit  int
 }
 
-// notTheirs leaves out what the person asked for or has decided on.
-const notTheirs = ` AND NOT EXISTS (SELECT 1 FROM audience o WHERE o.org_id = w.org_id AND o.approval_id = w.approval_id AND o.who = 'own:' || $2)`
+// notTheirs leaves out what the person asked for or has decided on. It is looked up for each
+// request: as EXISTS, all that concerns anybody might be read to look them up at once.
+const notTheirs = ` AND (SELECT 1 FROM audience o WHERE o.org_id = w.org_id AND o.approval_id = w.approval_id AND o.who = 'own:' || $2 LIMIT 1) IS NULL`
 
 // AskedSoon lists what is expiring, by when it is due.
 func (tx *Tx) AskedSoon(q AskedQuery) ([]Place, error) {
@@ -132,7 +133,7 @@ func (tx *Tx) CountAsked(q AskedQuery, most int) (n int, err error) {
 	if len(q.Who) == 0 {
 		return 0, nil
 	}
-	text, args := forEach(q.Who, []any{q.Person, most}, `SELECT w.approval_id AS id FROM audience w WHERE w.org_id = $1 AND w.live = 1 AND w.part = 'decide' AND w.who = %s`+notTheirs+` LIMIT $3`)
+	text, args := forEach(q.Who, []any{q.Person, most}, `SELECT w.approval_id AS id FROM audience w WHERE w.org_id = $1 AND w.live = 1 AND w.part = 'decide' AND w.who = %s`+notTheirs+` ORDER BY w.approval_id LIMIT $3`)
 	err = tx.Row(`SELECT COUNT(DISTINCT id) FROM (`+text+`) m`, args...).Scan(&n)
 	return min(n, most), err
 }
@@ -140,13 +141,13 @@ func (tx *Tx) CountAsked(q AskedQuery, most int) (n int, err error) {
 // Concerning lists the requests that concern one of who otherwise than by asking them to
 // decide, and of which something may still come, newest first: those before the given id.
 func (tx *Tx) Concerning(who []string, before string, limit int) ([]string, error) {
-	return tx.newest(who, before, limit, `SELECT approval_id AS c FROM audience WHERE org_id = $1 AND live = 1 AND part <> 'decide' AND who = %s AND ($2 = '' OR approval_id < $2) ORDER BY approval_id DESC LIMIT $3`)
+	return tx.newest(who, before, limit, `SELECT approval_id AS c FROM audience WHERE org_id = $1 AND live = 1 AND part <> 'decide' AND who = %s AND approval_id < $2 ORDER BY approval_id DESC LIMIT $3`)
 }
 
 // Asking lists the requests that ask one of who to decide, newest first: those before the
 // given id.
 func (tx *Tx) Asking(who []string, before string, limit int) ([]string, error) {
-	return tx.newest(who, before, limit, `SELECT approval_id AS c FROM audience WHERE org_id = $1 AND live = 1 AND part = 'decide' AND who = %s AND ($2 = '' OR approval_id < $2) ORDER BY approval_id DESC LIMIT $3`)
+	return tx.newest(who, before, limit, `SELECT approval_id AS c FROM audience WHERE org_id = $1 AND live = 1 AND part = 'decide' AND who = %s AND approval_id < $2 ORDER BY approval_id DESC LIMIT $3`)
 }
 
 // ConcernedBy reports which of some requests [Tx.Concerning] lists.
@@ -169,14 +170,22 @@ func (tx *Tx) ConcernedBy(ids, who []string) (map[string]bool, error) {
 // newest first: those before the given id.
 func (tx *Tx) OpenRequests(before string, limit int) ([]string, error) {
 	return tx.newest([]string{string(countersign.StatusPending), string(countersign.StatusUnsatisfiable)}, before, limit,
-		`SELECT id AS c FROM approval WHERE org_id = $1 AND status = %s AND ($2 = '' OR id < $2) ORDER BY id DESC LIMIT $3`)
+		`SELECT id AS c FROM approval WHERE org_id = $1 AND status = %s AND id < $2 ORDER BY id DESC LIMIT $3`)
+}
+
+// below is the id that a list begins below; without one, all of them are.
+func below(before string) string {
+	if before == "" {
+		return "~"
+	}
+	return before
 }
 
 func (tx *Tx) newest(each []string, before string, limit int, one string) ([]string, error) {
 	if len(each) == 0 {
 		return nil, nil
 	}
-	text, args := forEach(each, []any{before, limit}, one)
+	text, args := forEach(each, []any{below(before), limit}, one)
 	return List(tx, scanText, "SELECT DISTINCT c FROM ("+text+") m ORDER BY c DESC LIMIT $3", args...)
 }
 
@@ -187,18 +196,18 @@ func (tx *Tx) CountConcerning(who []string, person string, all bool, most int) (
 	if len(who) == 0 {
 		return 0, nil
 	}
-	from, args := forEach(who, []any{person, most}, `SELECT approval_id AS id FROM audience WHERE org_id = $1 AND live = 1 AND who = %s AND part <> 'decide' LIMIT $3`)
+	from, args := forEach(who, []any{person, most}, `SELECT approval_id AS id FROM audience WHERE org_id = $1 AND live = 1 AND who = %s AND part <> 'decide' ORDER BY approval_id LIMIT $3`)
 	if all {
-		open, more := forEach([]string{string(countersign.StatusPending), string(countersign.StatusUnsatisfiable)}, args, `SELECT id FROM approval WHERE org_id = $1 AND status = %s LIMIT $3`)
+		open, more := forEach([]string{string(countersign.StatusPending), string(countersign.StatusUnsatisfiable)}, args, `SELECT id FROM approval WHERE org_id = $1 AND status = %s ORDER BY id LIMIT $3`)
 		from, args = from+" UNION ALL "+open, more
 	}
 	list, names := inList(who, len(args)+2)
 	// The expressions keep the indexes by who out of it: a group may be asked of thousands,
-	// and a request concerns few.
+	// and a request concerns few. Each is looked up by itself: see notTheirs.
 	err = tx.Row(`SELECT COUNT(DISTINCT id) FROM (`+from+`) c WHERE
-		NOT EXISTS (SELECT 1 FROM audience o WHERE o.org_id = $1 AND o.approval_id = c.id AND o.who = 'own:' || $2 AND o.live + 0 = 0)
-		AND (NOT EXISTS (SELECT 1 FROM audience d WHERE d.org_id = $1 AND d.approval_id = c.id AND d.live + 0 = 1 AND d.part = 'decide' AND d.who || '' IN (`+list+`))
-		OR EXISTS (SELECT 1 FROM audience o WHERE o.org_id = $1 AND o.approval_id = c.id AND o.who = 'own:' || $2))`, append(args, names...)...).Scan(&n)
+		(SELECT 1 FROM audience o WHERE o.org_id = $1 AND o.approval_id = c.id AND o.who = 'own:' || $2 AND o.live + 0 = 0 LIMIT 1) IS NULL
+		AND ((SELECT 1 FROM audience d WHERE d.org_id = $1 AND d.approval_id = c.id AND d.live + 0 = 1 AND d.part = 'decide' AND d.who || '' IN (`+list+`) LIMIT 1) IS NULL
+		OR (SELECT 1 FROM audience o WHERE o.org_id = $1 AND o.approval_id = c.id AND o.who = 'own:' || $2 LIMIT 1) IS NOT NULL)`, append(args, names...)...).Scan(&n)
 	return min(n, most), err
 }
 

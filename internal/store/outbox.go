@@ -58,9 +58,10 @@ func (tx *Tx) Enqueue(j Job) error {
 		j.ID, j.Topic, j.Subject, j.Payload, j.Entry, j.Run, tx.now)
 }
 
-// published is the condition that a job's entry is covered by a checkpoint.
-const published = `(outbox.entry_id = '' OR EXISTS (SELECT 1 FROM audit_entry e, log_head h
-	WHERE e.org_id = $1 AND e.id = outbox.entry_id AND h.org_id = $1 AND h.signed_size > e.seq))`
+// published is the condition that a job's entry is covered by a checkpoint. The entry is
+// looked up for each job: as EXISTS, the whole log might be read to look them all up at once.
+const published = `(outbox.entry_id = '' OR (SELECT e.seq FROM audit_entry e WHERE e.org_id = $1 AND e.id = outbox.entry_id)
+	< (SELECT h.signed_size FROM log_head h WHERE h.org_id = $1))`
 
 // claimText picks first and changes then: a sub-select in the UPDATE itself may be run
 // more than once, and so pick more than its limit.
