@@ -46,6 +46,7 @@ const (
 	EntrySignedIn              EntryType = "session.started"
 	EntryPolicyPublished       EntryType = "policy.published"
 	EntryKeyCreated            EntryType = "key.created"
+	EntryKeyConfirmed          EntryType = "key.confirmed" // by a second person: from then on it works
 	EntryKeyRevoked            EntryType = "key.revoked"
 	EntryAlertRaised           EntryType = "alert.raised"
 	EntryAlertClosed           EntryType = "alert.closed"

@@ -47,7 +47,7 @@ func (c *delegationAddCmd) Run(ctx context.Context, p *process) error {
 	if c.For != "" {
 		return c.propose(ctx, p, conn, body)
 	}
-	if body.StepUp, err = c.stepUp(ctx, conn, p.asker(), authority.DelegationSubject(body)); err != nil {
+	if body.StepUp, err = c.stepUp(ctx, conn, p.asker(), authority.DelegationSubject(body), "/delegations/new"); err != nil {
 		return err
 	}
 	var made authority.DelegationView

@@ -14,10 +14,11 @@ import (
 
 // keyCmd holds the commands about the API keys of systems.
 type keyCmd struct {
-	Create keyCreateCmd `cmd:"" help:"Make an API key. It is shown once."`
-	List   keyListCmd   `cmd:"" help:"List API keys."`
-	Revoke keyRevokeCmd `cmd:"" help:"End an API key now."`
-	Rotate keyRotateCmd `cmd:"" help:"Make a new key of the running server's own: of the log, of sealing, or of naming accounts."`
+	Create  keyCreateCmd  `cmd:"" help:"Make an API key. It is shown once."`
+	Confirm keyConfirmCmd `cmd:"" help:"Let an API key work that waits for a second administrator."`
+	List    keyListCmd    `cmd:"" help:"List API keys."`
+	Revoke  keyRevokeCmd  `cmd:"" help:"End an API key now."`
+	Rotate  keyRotateCmd  `cmd:"" help:"Make a new key of the running server's own: of the log, of sealing, or of naming accounts."`
 }
 
 type keyCreateCmd struct {
@@ -32,6 +33,8 @@ type keyCreateCmd struct {
 	Days    int      `placeholder:"N" help:"Days until it expires: 365 by default, at most 730."`
 	Output  string   `short:"o" placeholder:"FILE" help:"Write the key alone to a file that only you can read, instead of showing it."`
 	JSON    bool     `name:"json" help:"Write JSON."`
+
+	page string // on which another administrator confirms it
 }
 
 func (c *keyCreateCmd) Run(ctx context.Context, p *process) error {
@@ -53,6 +56,10 @@ func (c *keyCreateCmd) Run(ctx context.Context, p *process) error {
 		p.printf("%s\n", made.Key)
 		fmt.Fprintln(p.err, "hint: keep it now, it is shown nowhere again")
 	}
+	if made.Waits {
+		p.printf("it works once a second administrator has confirmed it: %s has a key already, or had one\n", made.Source)
+		fmt.Fprintf(p.err, "hint: they run countersign key confirm %s, or open %s\n", made.ID, c.page)
+	}
 	return nil
 }
 
@@ -72,35 +79,84 @@ func (c *keyCreateCmd) make(ctx context.Context, p *process) (*authority.MadeKey
 		authority.NewKey
 		stepUp
 	}{NewKey: n}
-	if body.StepUp, err = c.stepUp(ctx, conn, p.asker(), authority.KeySubject(n.Source, n.Scopes)); err != nil {
+	if body.StepUp, err = c.stepUp(ctx, conn, p.asker(), authority.KeySubject(n.Source, n.Scopes), "/admin/keys/new"); err != nil {
 		return nil, err
 	}
 	var made authority.MadeKey
-	return &made, conn.call(ctx, http.MethodPost, "/v1/keys", body, &made)
+	if err := conn.call(ctx, http.MethodPost, "/v1/keys", body, &made); err != nil {
+		return nil, err
+	}
+	if made.Waits {
+		c.page = conn.inBrowser(ctx, "/admin/keys")
+	}
+	return &made, nil
 }
 
 // offline makes the key on the data, stamped "operator".
 func (c *keyCreateCmd) offline(ctx context.Context, p *process, n authority.NewKey) (made *authority.MadeKey, err error) {
-	config, err := Load(c.Config, p.env)
+	err = c.onData.operate(ctx, p, func(a *authority.Authority) error {
+		made, err = a.CreateKeyOffline(ctx, n)
+		return err
+	})
+	return made, err
+}
+
+// operate does something on the data as its operator, while no server runs.
+func (d onData) operate(ctx context.Context, p *process, do func(*authority.Authority) error) (err error) {
+	config, err := Load(d.Config, p.env)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	in, err := openInstallation(ctx, config, nil, newLog(&config, p))
 	if errors.Is(err, store.ErrInUse) {
-		return nil, withHint(err, "stop the server for it")
+		return withHint(err, "stop the server for it")
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer func() { err = errors.Join(err, in.close()) }()
-	a, err := in.one(c.Org)
+	a, err := in.one(d.Org)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if made, err = a.CreateKeyOffline(ctx, n); err != nil {
-		return nil, err
+	if err := do(a); err != nil {
+		return err
 	}
-	return made, a.Publish(ctx)
+	return a.Publish(ctx)
+}
+
+type keyConfirmCmd struct {
+	serverFlags
+	factorFlags
+	onData
+	Offline bool   `help:"Do it on the data folder, as its operator, while no server runs."`
+	Key     string `arg:"" help:"The key's id: key_…"`
+}
+
+func (c *keyConfirmCmd) Run(ctx context.Context, p *process) error {
+	if c.Offline {
+		if err := c.onData.operate(ctx, p, func(a *authority.Authority) error { return a.ConfirmKeyOffline(ctx, c.Key) }); err != nil {
+			return err
+		}
+		p.printf("%s works now\n", c.Key)
+		return nil
+	}
+	if c.Config != "" || c.Org != "" {
+		return usage("--config and --org are for --offline: a server has its own")
+	}
+	conn, err := c.asPerson(p)
+	if err != nil {
+		return err
+	}
+	body, err := c.stepUp(ctx, conn, p.asker(), authority.ConfirmKeySubject(c.Key), "/admin/keys/"+url.PathEscape(c.Key)+"/confirm")
+	if err != nil {
+		return err
+	}
+	if err := conn.call(ctx, http.MethodPost, "/v1/keys/"+url.PathEscape(c.Key)+"/confirm", stepUp{body}, nil); err != nil {
+		return err
+	}
+	p.printf("%s works now\n", c.Key)
+	return nil
 }
 
 type keyListCmd struct {
@@ -122,6 +178,9 @@ func (c *keyListCmd) Run(ctx context.Context, p *process) error {
 	}
 	for _, k := range all.Items {
 		state := "until " + inMinutes(k.ExpiresAt)
+		if k.Waits {
+			state = "waits for a second administrator"
+		}
 		if k.RevokedAt != "" {
 			state = "revoked " + inMinutes(k.RevokedAt)
 		}

@@ -25,7 +25,7 @@ func (c *keyRotateCmd) Run(ctx context.Context, p *process) error {
 		Kind string `json:"kind"`
 		stepUp
 	}{Kind: c.Kind}
-	if body.StepUp, err = c.stepUp(ctx, conn, p.asker(), "rotate:"+c.Kind); err != nil {
+	if body.StepUp, err = c.stepUp(ctx, conn, p.asker(), "rotate:"+c.Kind, "/admin/rotate/"+c.Kind); err != nil {
 		return err
 	}
 	var r authority.Rotation

@@ -163,7 +163,7 @@ func (p *plant) enrol(ctx context.Context, a *authority.Authority, w *worker) {
 		by := p.people["samuel"]
 		s, err := a.AuthenticateSession(ctx, by.token)
 		p.must(err)
-		p.must(a.ConfirmEnrolment(ctx, s, e.ID, p.stepUp(ctx, a, by, "confirm:"+e.ID)))
+		p.must(a.ConfirmEnrolment(ctx, s, e.ID, authority.ConfirmBody{Compare: e.Compare, StepUp: p.stepUp(ctx, a, by, "confirm:"+e.ID)}))
 	}
 	begun, err := a.BeginSignIn(ctx)
 	p.must(err)

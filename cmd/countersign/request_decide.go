@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	countersign "github.com/countersign/countersign"
+	"github.com/countersign/countersign/internal/authority"
 	"github.com/countersign/countersign/internal/demo"
 )
 
@@ -49,6 +50,7 @@ func (f factorFlags) demoPasskey(options json.RawMessage, id func(*demo.PersonIn
 type offer struct {
 	factors []string
 	passkey json.RawMessage // options
+	page    string          // where the act is done in a browser: the path of an address
 }
 
 func (o offer) has(factor string) bool {
@@ -72,7 +74,7 @@ func (f factorFlags) prove(ctx context.Context, conn *connection, ask *asker, o 
 	}
 	if !o.has("totp") {
 		if o.has("passkey") {
-			return proof{}, withHint(errors.New("this needs your passkey, which works in a browser only: a code is not enough"), "open the request's page in your browser")
+			return proof{}, withHint(errors.New("this needs your passkey, which works in a browser only: a code is not enough"), "do it in your browser: %s", conn.inBrowser(ctx, o.page))
 		}
 		return proof{}, withHint(errors.New("you have nothing enrolled that would be enough"), "countersign user enrol --again adds an authenticator app")
 	}
@@ -82,6 +84,15 @@ func (f factorFlags) prove(ctx context.Context, conn *connection, ask *asker, o 
 	}
 	code, err := ask.secret("Code of your authenticator app")
 	return proof{Password: password, TOTP: code}, err
+}
+
+// inBrowser is the address of a page, as people open it.
+func (c *connection) inBrowser(ctx context.Context, page string) string {
+	var org authority.OrganisationView
+	if err := c.call(ctx, http.MethodGet, "/v1/organisation", nil, &org); err != nil || org.PublicURL == "" {
+		return c.base + page
+	}
+	return org.PublicURL + page
 }
 
 type requestApproveCmd struct {
@@ -134,7 +145,7 @@ func (c *requestApproveCmd) Run(ctx context.Context, p *process) error {
 		return err
 	}
 	shown.printStatement(statement)
-	given, err := c.prove(ctx, conn, ask, offer{ch.Factors, ch.Passkey})
+	given, err := c.prove(ctx, conn, ask, offer{ch.Factors, ch.Passkey, "/r/" + c.Request})
 	if err != nil {
 		return err
 	}

@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
 
+	countersign "github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/authn"
 	"github.com/countersign/countersign/internal/authority"
 	"github.com/countersign/countersign/internal/demo"
@@ -136,18 +138,8 @@ func (c *enrolCmd) Run(ctx context.Context, p *process) error {
 		return err
 	}
 	fmt.Fprintf(p.err, "Put this secret into your authenticator app, by hand or as a link:\n\n  %s\n  %s\n\n", begun.Secret, begun.URI)
-	body := authority.EnrolBody{Challenge: begun.Challenge, Name: c.Name}
-	if body.Code, err = ask.secret("The code that it shows now"); err != nil {
-		return err
-	}
-	if body.Password, err = ask.secret(fmt.Sprintf("A password of at least %d characters, a few words in a row", authn.PasswordMinCharacters)); err != nil {
-		return err
-	}
-	if err := again(ask, body.Password); err != nil {
-		return err
-	}
-	var out authority.Enrolled
-	if err := conn.call(ctx, http.MethodPost, "/v1/authenticators", body, &out); err != nil {
+	out, err := c.finish(ctx, p, conn, ask, begun.Challenge)
+	if err != nil {
 		return err
 	}
 	if c.JSON {
@@ -155,13 +147,41 @@ func (c *enrolCmd) Run(ctx context.Context, p *process) error {
 	}
 	p.printf("%s is enrolled as %s\n", out.Name, out.ID)
 	if out.NeedsConfirmation {
-		p.printf("it counts once a second administrator, who did not invite you, has confirmed it with you\n")
+		p.printf("it counts once a second administrator, who did not invite you, has confirmed it with you:\nread these digits to them: %s\n", out.Compare)
 	}
 	if out.CountsFrom != "" {
 		p.printf("it may approve from %s on\n", inMinutes(out.CountsFrom))
 	}
 	fmt.Fprintf(p.err, "hint: countersign sign-in --server %s\n", conn.base)
 	return nil
+}
+
+// finish sends the first code and the password. On a terminal a wrong code can be
+// typed again: the secret stays the same for a few of them.
+func (c *enrolCmd) finish(ctx context.Context, p *process, conn *connection, ask *asker, challenge string) (*authority.Enrolled, error) {
+	body := authority.EnrolBody{Challenge: challenge, Name: c.Name}
+	var err error
+	if body.Code, err = ask.secret("The code that it shows now"); err != nil {
+		return nil, err
+	}
+	if body.Password, err = ask.secret(fmt.Sprintf("A password of at least %d characters, a few words in a row", authn.PasswordMinCharacters)); err != nil {
+		return nil, err
+	}
+	if err := again(ask, body.Password); err != nil {
+		return nil, err
+	}
+	for {
+		var out authority.Enrolled
+		err := conn.call(ctx, http.MethodPost, "/v1/authenticators", body, &out)
+		var problem *countersign.Problem
+		if err == nil || ask.tty == nil || !errors.As(err, &problem) || problem.Code != countersign.CodeUnauthenticated {
+			return &out, err
+		}
+		fmt.Fprintf(p.err, "%s\n", problem.Detail)
+		if body.Code, err = ask.secret("The code that it shows now"); err != nil {
+			return nil, err
+		}
+	}
 }
 
 // again asks for a password a second time on a terminal, where it was not seen.
@@ -209,7 +229,7 @@ func (c *enrolCmd) granted(ctx context.Context, p *process, ask *asker) (*connec
 	if err != nil {
 		return nil, err
 	}
-	body, err := c.stepUp(ctx, conn, ask, "enrol")
+	body, err := c.stepUp(ctx, conn, ask, "enrol", "/factors/add")
 	if err != nil {
 		return nil, err
 	}
@@ -226,12 +246,14 @@ type stepUp struct {
 	StepUp authority.StepUpBody `json:"step_up"`
 }
 
-// stepUp proves the person again for one act.
-func (f factorFlags) stepUp(ctx context.Context, conn *connection, ask *asker, subject string) (authority.StepUpBody, error) {
+// stepUp proves the person again for one act. What gives power is proven with the
+// strongest that they have: of whoever has a passkey on the page of that path, in a
+// browser.
+func (f factorFlags) stepUp(ctx context.Context, conn *connection, ask *asker, subject, page string) (authority.StepUpBody, error) {
 	var begun authority.Ceremony
 	if err := conn.call(ctx, http.MethodPost, "/v1/step-up", map[string]string{"subject": subject}, &begun); err != nil {
 		return authority.StepUpBody{}, err
 	}
-	given, err := f.prove(ctx, conn, ask, offer{begun.Factors, begun.Options})
+	given, err := f.prove(ctx, conn, ask, offer{begun.Factors, begun.Options, page})
 	return authority.StepUpBody{Challenge: begun.Challenge, Passkey: given.Passkey, Password: given.Password, TOTP: given.TOTP}, err
 }

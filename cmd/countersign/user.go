@@ -16,20 +16,32 @@ import (
 // userCmd holds the commands about people.
 type userCmd struct {
 	Enrol      enrolCmd          `cmd:"" help:"Enrol an authenticator app and a password, by an invitation or beside what you have."`
+	Add        userAddCmd        `cmd:"" help:"Put somebody on record whom no directory brings in. They may do nothing yet."`
 	List       userListCmd       `cmd:"" help:"List people with their groups and limits."`
+	Show       userShowCmd       `cmd:"" help:"Show a person: what they may do, and what they prove themself with."`
 	Invite     userInviteCmd     `cmd:"" help:"Invite a person to enrol."`
 	Confirm    userConfirmCmd    `cmd:"" help:"Confirm somebody's enrolment, having spoken with them; or list those that wait."`
 	Change     userChangeCmd     `cmd:"" help:"Propose a change of a person's groups, limit or privilege."`
+	SignOut    userSignOutCmd    `cmd:"" help:"Sign a person out everywhere, as when a device was lost."`
 	Deactivate userDeactivateCmd `cmd:"" help:"Propose that a person may do nothing any more."`
 	Reset      userResetCmd      `cmd:"" name:"reset-factors" help:"Remove a person's authenticators on the data folder, as its operator, while no server runs; prints their invitation."`
 }
 
-// people reads everybody.
-func (c *connection) people(ctx context.Context) ([]authority.PersonView, error) {
+// people reads everybody, or those whom parameters of the list let through.
+func (c *connection) people(ctx context.Context, narrow ...string) ([]authority.PersonView, error) {
+	q := url.Values{"limit": {"200"}}
+	for i := 0; i+1 < len(narrow); i += 2 {
+		if narrow[i+1] != "" {
+			q.Set(narrow[i], narrow[i+1])
+		}
+	}
 	all, after := []authority.PersonView{}, ""
 	for {
+		if after != "" {
+			q.Set("after", after)
+		}
 		var page countersign.Page[authority.PersonView]
-		if err := c.call(ctx, http.MethodGet, "/v1/people?limit=200&after="+url.QueryEscape(after), nil, &page); err != nil {
+		if err := c.call(ctx, http.MethodGet, "/v1/people?"+q.Encode(), nil, &page); err != nil {
 			return nil, err
 		}
 		all = append(all, page.Items...)
@@ -66,7 +78,9 @@ func (c *connection) person(ctx context.Context, name string) (*authority.Person
 
 type userListCmd struct {
 	serverFlags
-	JSON bool `name:"json" help:"Write JSON."`
+	Find  string `placeholder:"TEXT" help:"Only whose name or e-mail address has this in it, or whose login name it is."`
+	Group string `placeholder:"GROUP" help:"Only members of this group."`
+	JSON  bool   `name:"json" help:"Write JSON."`
 }
 
 func (c *userListCmd) Run(ctx context.Context, p *process) error {
@@ -74,7 +88,7 @@ func (c *userListCmd) Run(ctx context.Context, p *process) error {
 	if err != nil {
 		return err
 	}
-	all, err := conn.people(ctx)
+	all, err := conn.people(ctx, "q", c.Find, "group", c.Group)
 	if err != nil {
 		return err
 	}
@@ -108,6 +122,7 @@ func standing(v authority.PersonView) []string {
 
 type userInviteCmd struct {
 	serverFlags
+	factorFlags
 	Person string `arg:"" help:"Login name, e-mail address or per_… of a person on record."`
 	JSON   bool   `name:"json" help:"Write JSON."`
 }
@@ -121,8 +136,12 @@ func (c *userInviteCmd) Run(ctx context.Context, p *process) error {
 	if err != nil {
 		return err
 	}
+	body, err := c.body(ctx, p, conn, who.ID)
+	if err != nil {
+		return err
+	}
 	var inv authority.Invited
-	if err := conn.call(ctx, http.MethodPost, "/v1/invitations", map[string]string{"person": who.ID}, &inv); err != nil {
+	if err := conn.call(ctx, http.MethodPost, "/v1/invitations", body, &inv); err != nil {
 		return err
 	}
 	if c.JSON {
@@ -131,6 +150,18 @@ func (c *userInviteCmd) Run(ctx context.Context, p *process) error {
 	p.printf("%s\n", inv.URL)
 	fmt.Fprintf(p.err, "for %s, once, until %s; send it in a way that only they read\n", who.Name, inMinutes(inv.ExpiresAt))
 	return nil
+}
+
+// body is the invitation that is asked for. Once the organisation is founded it is
+// proven.
+func (c *userInviteCmd) body(ctx context.Context, p *process, conn *connection, person string) (map[string]any, error) {
+	body := map[string]any{"person": person}
+	me, err := conn.who(ctx)
+	if err != nil || me.Founding {
+		return body, err
+	}
+	body["step_up"], err = c.stepUp(ctx, conn, p.asker(), "invite:"+person, "/admin/people/"+person+"/invite")
+	return body, err
 }
 
 type userConfirmCmd struct {
@@ -148,11 +179,15 @@ func (c *userConfirmCmd) Run(ctx context.Context, p *process) error {
 	if c.Authenticator == "" {
 		return c.list(ctx, p, conn)
 	}
-	body, err := c.stepUp(ctx, conn, p.asker(), "confirm:"+c.Authenticator)
-	if err != nil {
+	path, ask := "/"+url.PathEscape(c.Authenticator)+"/confirm", p.asker()
+	var body authority.ConfirmBody
+	if body.StepUp, err = c.stepUp(ctx, conn, ask, "confirm:"+c.Authenticator, "/factors"+path); err != nil {
 		return err
 	}
-	if err := conn.call(ctx, http.MethodPost, "/v1/authenticators/"+url.PathEscape(c.Authenticator)+"/confirm", stepUp{body}, nil); err != nil {
+	if body.Compare, err = ask.line("The six digits that they read to you"); err != nil {
+		return err
+	}
+	if err := conn.call(ctx, http.MethodPost, "/v1/authenticators"+path, body, nil); err != nil {
 		return err
 	}
 	p.printf("%s is confirmed\n", c.Authenticator)
@@ -171,7 +206,11 @@ func (c *userConfirmCmd) list(ctx context.Context, p *process, conn *connection)
 		fmt.Fprintln(p.err, "no enrolment waits for a confirmation")
 	}
 	for _, w := range waiting.Items {
-		p.printf("%s  %s  %s\n", w.ID, w.Type, printableText(w.PersonName))
+		by := ""
+		if w.Inviter != "" {
+			by = "  invited by " + printableText(w.Inviter)
+		}
+		p.printf("%s  %s  %s%s\n", w.ID, w.Type, printableText(w.PersonName), by)
 	}
 	return nil
 }

@@ -2,11 +2,9 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/countersign/countersign/internal/authority"
-	"github.com/countersign/countersign/internal/store"
 )
 
 // userResetCmd removes a person's authenticators on the data folder, stamped
@@ -32,24 +30,9 @@ func (c *userResetCmd) Run(ctx context.Context, p *process) error {
 }
 
 func (c *userResetCmd) reset(ctx context.Context, p *process) (inv *authority.Invited, err error) {
-	config, err := Load(c.Config, p.env)
-	if err != nil {
-		return nil, err
-	}
-	in, err := openInstallation(ctx, config, nil, newLog(&config, p))
-	if errors.Is(err, store.ErrInUse) {
-		return nil, withHint(err, "stop the server for it")
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, in.close()) }()
-	a, err := in.one(c.Org)
-	if err != nil {
-		return nil, err
-	}
-	if inv, err = a.ResetFactorsOffline(ctx, c.Person, c.Reason); err != nil {
-		return nil, err
-	}
-	return inv, a.Publish(ctx)
+	err = c.operate(ctx, p, func(a *authority.Authority) error {
+		inv, err = a.ResetFactorsOffline(ctx, c.Person, c.Reason)
+		return err
+	})
+	return inv, err
 }

@@ -10,7 +10,7 @@ import (
 func authenticatorOperations() []operation {
 	return []operation{
 		{method: post, path: "/v1/invitations", id: "invite", tag: "authenticators", who: people, repeat: true, summary: "Invite a person to enrol",
-			detail: "For administrators. The token and URL are shown once.", in: InviteBody{}, out: authority.Invited{}, status: []int{201}, run: invite},
+			detail: "For administrators. Once the organisation is founded, with a step-up for \"invite:per_…\". The token and URL are shown once.", in: InviteBody{}, out: authority.Invited{}, status: []int{201}, run: invite},
 		{method: post, path: "/v1/invitations/redeem", id: "redeemInvitation", tag: "authenticators", who: anyone, strict: true, summary: "Use an invitation up",
 			detail: "Opens a session that can enrol one authenticator, and nothing else.", in: TokenBody{}, out: authority.SignedIn{}, status: []int{201}, run: redeemInvitation},
 		{method: post, path: "/v1/recovery", id: "recover", tag: "authenticators", who: anyone, strict: true, summary: "Use a recovery code up",
@@ -23,20 +23,22 @@ func authenticatorOperations() []operation {
 		{method: post, path: "/v1/authenticators/challenge", id: "beginEnrolment", tag: "authenticators", who: people, summary: "Begin to enrol an authenticator",
 			detail: "With the token of an enrolment session.", in: EnrolmentOf{}, out: authority.Ceremony{}, status: []int{201}, run: beginEnrolment},
 		{method: post, path: "/v1/authenticators", id: "finishEnrolment", tag: "authenticators", who: people, strict: true, summary: "Finish enrolling an authenticator",
-			in: authority.EnrolBody{}, out: authority.Enrolled{}, status: []int{201}, run: finishEnrolment},
+			detail: "After a wrong first code of an app, send the next one with the same challenge: five in all.",
+			in:     authority.EnrolBody{}, out: authority.Enrolled{}, status: []int{201}, run: finishEnrolment},
 		{method: post, path: "/v1/authenticators/{authenticator}/remove", id: "removeAuthenticator", tag: "authenticators", who: people, strict: true, summary: "Remove one of your authenticators",
 			detail: "Needs a step-up for \"remove:fac_…\". The last strong one stays.", in: StepUp{}, status: []int{204}, run: removeAuthenticator},
 		{method: post, path: "/v1/authenticators/{authenticator}/report", id: "reportAuthenticator", tag: "authenticators", who: people, summary: "Report one of your authenticators lost or stolen",
 			detail: "It counts no more at once, and approvals that were made with it and not released go back to their approvers.", status: []int{204}, run: reportAuthenticator},
 		{method: post, path: "/v1/authenticators/{authenticator}/confirm", id: "confirmEnrolment", tag: "authenticators", who: people, strict: true, summary: "Confirm somebody's enrolment",
-			detail: "A second administrator, not the inviter, who has spoken with the enrolee. Needs a step-up for \"confirm:fac_…\".", in: StepUp{}, status: []int{204}, run: confirmEnrolment},
+			detail: "A second administrator, not the inviter, who has spoken with the enrolee, with the digits that the enrolee read out. Needs a step-up for \"confirm:fac_…\".", in: authority.ConfirmBody{}, status: []int{204}, run: confirmEnrolment},
 		{method: get, path: "/v1/confirmations", id: "listConfirmations", tag: "authenticators", who: people, summary: "List enrolments that wait for a confirmation", out: authority.Unconfirmed{}, run: listConfirmations},
 	}
 }
 
 // InviteBody names who is invited.
 type InviteBody struct {
-	Person string `json:"person"` // per_…
+	Person string                `json:"person"`            // per_…
+	StepUp *authority.StepUpBody `json:"step_up,omitempty"` // required once the organisation is founded
 }
 
 // StepUp carries the proof of an act that is no decision.
@@ -54,7 +56,10 @@ func invite(c *call) (answer, error) {
 	if err := c.decode(&body); err != nil {
 		return answer{}, err
 	}
-	out, err := c.org.Invite(c.ctx(), c.session(), body.Person)
+	if body.StepUp == nil {
+		body.StepUp = &authority.StepUpBody{}
+	}
+	out, err := c.org.Invite(c.ctx(), c.session(), body.Person, *body.StepUp)
 	if err != nil {
 		return answer{}, err
 	}
@@ -135,11 +140,11 @@ func reportAuthenticator(c *call) (answer, error) {
 }
 
 func confirmEnrolment(c *call) (answer, error) {
-	var body StepUp
+	var body authority.ConfirmBody
 	if err := c.decode(&body); err != nil {
 		return answer{}, err
 	}
-	return answer{status: http.StatusNoContent}, c.org.ConfirmEnrolment(c.ctx(), c.session(), c.param("authenticator"), body.StepUp)
+	return answer{status: http.StatusNoContent}, c.org.ConfirmEnrolment(c.ctx(), c.session(), c.param("authenticator"), body)
 }
 
 func listConfirmations(c *call) (answer, error) {

@@ -8,7 +8,7 @@ import (
 // operations lists everything that the API can do.
 func operations() []operation {
 	return slices.Concat(requestOperations(), releaseOperations(), factOperations(), sessionOperations(), authenticatorOperations(),
-		changeOperations(), delegationOperations(), aroundOperations(), registerOperations(), auditOperations(), serviceOperations())
+		changeOperations(), delegationOperations(), aroundOperations(), peopleOperations(), registerOperations(), auditOperations(), serviceOperations())
 }
 
 const (

@@ -14,20 +14,20 @@ func registerOperations() []operation {
 		{method: get, path: "/v1/organisation/settings", id: "getSettings", tag: "register", who: people, summary: "Read the organisation's settings",
 			detail: "For auditors, controllers and administrators. They are changed by a proposal of kind \"countersign.settings_change\" about \"settings\": one change for each setting, from the value that stands here.",
 			out:    authority.SettingsView{}, run: getSettings},
-		{method: get, path: "/v1/people", id: "listPeople", tag: "register", who: people, summary: "List people", detail: "For auditors, controllers and administrators.",
-			out: countersign.Page[authority.PersonView]{}, query: paging, run: listPeople},
-		{method: get, path: "/v1/people/{person}", id: "getPerson", tag: "register", who: people, summary: "Read one person", detail: "Oneself, or anybody as an auditor, controller or administrator.",
-			out: authority.PersonView{}, run: getPerson},
 		{method: get, path: "/v1/keys", id: "listKeys", tag: "register", who: people, summary: "List API keys", detail: "For auditors, controllers and administrators. A key itself is never shown again.",
 			out: authority.KeysView{}, run: listKeys},
 		{method: post, path: "/v1/keys", id: "createKey", tag: "register", who: people, strict: true, repeat: true, summary: "Make an API key",
-			detail: "For administrators, with a step-up for \"key:SOURCE:SCOPES\", the scopes sorted and with commas between. The key is shown once. Once the organisation is founded, a key with the scope \"provisioning\" is made on the data folder only.", in: KeyBody{}, out: authority.MadeKey{}, status: []int{201}, run: createKey},
+			detail: "For administrators, with a step-up for \"key:SOURCE:SCOPES\", the scopes sorted and with commas between. The key is shown once. Once the organisation is founded, a key with the scope \"provisioning\" is made on the data folder only, and a further key of a source that is in use works only when a second administrator has confirmed it.", in: KeyBody{}, out: authority.MadeKey{}, status: []int{201}, run: createKey},
 		{method: post, path: "/v1/keys/rotate", id: "rotateKey", tag: "register", who: people, strict: true, summary: "Make a new key of the server's own",
 			detail: "Of the log, of sealing, or of naming accounts: no API key. For administrators, with a step-up for \"rotate:KIND\". The log announces it. Several replicas must share the keys folder.",
 			in:     RotateBody{}, out: authority.Rotation{}, status: []int{201}, run: rotateKey},
+		{method: post, path: "/v1/keys/{key}/confirm", id: "confirmKey", tag: "register", who: people, strict: true, summary: "Let a key work that waits for a second administrator",
+			detail: "An administrator who did not make it. Needs a step-up for \"confirm:key_…\".", in: StepUp{}, status: []int{204}, run: confirmKey},
 		{method: remove, path: "/v1/keys/{key}", id: "revokeKey", tag: "register", who: people, summary: "End an API key now", status: []int{204}, run: revokeKey},
 		{method: get, path: "/v1/policies", id: "listPolicies", tag: "register", who: people, summary: "List the versions of the policy, newest first", out: authority.PoliciesView{}, run: listPolicies},
 		{method: get, path: "/v1/policies/current", id: "currentPolicy", tag: "register", who: people, summary: "Read the policy in force", out: authority.PolicyView{}, run: currentPolicy},
+		{method: get, path: "/v1/policies/current/figures", id: "ruleFigures", tag: "register", who: people, summary: "Count how often each rule counted",
+			detail: "Over the last 30 and the last 90 days. For auditors, controllers and administrators.", out: RuleFigures{}, run: ruleFigures},
 		{method: get, path: "/v1/policies/{version}", id: "getPolicy", tag: "register", who: people, summary: "Read one version of the policy", out: authority.PolicyView{}, run: getPolicy},
 	}
 }
@@ -67,24 +67,6 @@ func getOrganisation(c *call) (answer, error) {
 	return answer{body: out}, err
 }
 
-func listPeople(c *call) (answer, error) {
-	limit, err := c.number("limit", defaultPage, 1, mostPage)
-	if err != nil {
-		return answer{}, err
-	}
-	after := c.query("after")
-	if after != "" && !countersign.IsID(countersign.PrefixPerson, after) {
-		return answer{}, countersign.Invalid(countersign.FieldError{Pointer: "?after", Detail: "want the next of the page before"})
-	}
-	page, err := c.org.People(c.ctx(), c.session(), after, int(limit))
-	return answer{body: page}, err
-}
-
-func getPerson(c *call) (answer, error) {
-	out, err := c.org.Person(c.ctx(), c.session(), c.param("person"))
-	return answer{body: out}, err
-}
-
 func listKeys(c *call) (answer, error) {
 	out, err := c.org.APIKeys(c.ctx(), c.session())
 	return answer{body: out}, err
@@ -102,6 +84,14 @@ func createKey(c *call) (answer, error) {
 	kept := *out
 	kept.Key = ""
 	return answer{status: http.StatusCreated, body: out, kept: &kept, subject: out.ID}, nil
+}
+
+func confirmKey(c *call) (answer, error) {
+	var body StepUp
+	if err := c.decode(&body); err != nil {
+		return answer{}, err
+	}
+	return answer{status: http.StatusNoContent}, c.org.ConfirmKey(c.ctx(), c.session(), c.param("key"), body.StepUp)
 }
 
 func revokeKey(c *call) (answer, error) {
@@ -126,4 +116,32 @@ func getPolicy(c *call) (answer, error) {
 	}
 	out, err := c.org.Policy(c.ctx(), c.session(), n)
 	return answer{body: out}, err
+}
+
+// RuleFigures says how often the rules of the policy counted, over two times until now.
+type RuleFigures struct {
+	Month   Figures `json:"last_30_days"`
+	Quarter Figures `json:"last_90_days"`
+	Open    int     `json:"open"` // requests of which something may still come: a policy that is published now weighs them again
+}
+
+// Figures are numbers over some days.
+type Figures struct {
+	Since    string         `json:"since"`
+	Requests int            `json:"requests"` // submitted
+	Counted  map[string]int `json:"counted"`  // in how many of them each rule counted, as they were last weighed
+}
+
+func ruleFigures(c *call) (answer, error) {
+	f, err := c.org.RuleFigures(c.ctx(), c.session())
+	if err != nil {
+		return answer{}, err
+	}
+	view := func(f authority.Figures) Figures {
+		if f.Counted == nil {
+			f.Counted = map[string]int{}
+		}
+		return Figures{Since: stamp(f.Since), Requests: f.Requests, Counted: f.Counted}
+	}
+	return answer{body: RuleFigures{Month: view(f.Month), Quarter: view(f.Quarter), Open: f.Open}}, nil
 }

@@ -16,7 +16,7 @@ func sessionOperations() []operation {
 		{method: get, path: "/v1/session", id: "whoAmI", tag: "session", who: people, summary: "Read who is signed in", out: authority.Who{}, run: whoAmI},
 		{method: remove, path: "/v1/session", id: "signOut", tag: "session", who: people, summary: "Sign out", status: []int{204}, run: signOut},
 		{method: post, path: "/v1/step-up", id: "beginStepUp", tag: "session", who: people, summary: "Begin a step-up for one act that is no decision",
-			detail: `The subject names the act: "enrol", "confirm:fac_…", "remove:fac_…", "recovery-codes", "freeze:vendor:ID", "freeze:per_…", "key:SOURCE:SCOPE,SCOPE" (sorted), "rotate:KIND", "review:req_…", "delegate:…". The answer goes into the step_up of that act.`,
+			detail: `The subject names the act: "enrol", "confirm:fac_…", "remove:fac_…", "recovery-codes", "freeze:vendor:ID", "freeze:per_…", "key:SOURCE:SCOPE,SCOPE" (sorted), "confirm:key_…", "invite:per_…", "person:LOGIN" (in lower case), "rotate:KIND", "review:req_…", "delegate:…". The answer goes into the step_up of that act. What gives power is proven with the strongest that the person has: who has a passkey is offered no code for it.`,
 			in:     StepUpFor{}, out: authority.Ceremony{}, status: []int{201}, run: beginStepUp},
 		{method: post, path: "/v1/hand-over", id: "redeemHandOver", tag: "session", who: anyone, strict: true, summary: "Use a hand-over link up",
 			detail: "Opens a session that sees one request and can start only its step-up.", in: TokenBody{}, out: authority.SignedIn{}, status: []int{201}, run: redeemHandOver},

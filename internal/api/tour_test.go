@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/countersign/countersign"
+	"github.com/countersign/countersign/internal/api"
 	"github.com/countersign/countersign/internal/audit"
 	"github.com/countersign/countersign/internal/authority"
 	"github.com/countersign/countersign/internal/testkit"
@@ -180,7 +181,7 @@ func (v *visit) authenticators() {
 	samuel, daniel := v.Person("samuel"), v.Person("daniel")
 	var waiting authority.Unconfirmed
 	var inv authority.Invited
-	v.Call("POST", "/v1/invitations", samuel.Token, map[string]string{"person": daniel.ID}, &inv)
+	v.Call("POST", "/v1/invitations", samuel.Token, map[string]any{"person": daniel.ID, "step_up": samuel.StepUp("invite:" + daniel.ID)}, &inv)
 	if !strings.HasSuffix(inv.URL, "#"+inv.Token) {
 		v.t.Errorf("invitation: %+v", inv)
 	}
@@ -247,6 +248,61 @@ func (v *visit) handOver(p *testkit.Person) string {
 	return token
 }
 
+// furtherKey is made for a source that has had a key: it waits for a second person.
+func (v *visit) furtherKey() {
+	samuel, claire := v.Person("samuel"), v.Person("claire")
+	var made authority.MadeKey
+	v.Call("POST", "/v1/keys", samuel.Token, map[string]any{"name": "sap", "source": "sap", "scopes": []string{"submit"}, "step_up": samuel.StepUp("key:sap:submit")}, &made)
+	v.Secret(made.Key)
+	v.Refused(v.Try("GET", "/v1/organisation", made.Key, nil, nil), countersign.CodeForbidden)
+	confirm := func(p *testkit.Person) *countersign.Problem {
+		return v.Try("POST", "/v1/keys/"+made.ID+"/confirm", p.Token, map[string]any{"step_up": p.StepUp("confirm:" + made.ID)}, nil)
+	}
+	v.Refused(confirm(samuel), countersign.CodeForbidden)
+	if p := confirm(claire); p != nil || !made.Waits {
+		v.t.Fatalf("the key waits: %v; %v", made.Waits, p)
+	}
+	v.Call("GET", "/v1/organisation", made.Key, nil, nil)
+	v.Refused(confirm(claire), countersign.CodeState)
+}
+
+// onRecord adds somebody, finds them, reads what is known of them, and signs them out.
+func (v *visit) onRecord() {
+	samuel, marta := v.Person("samuel"), v.Person("marta")
+	var jonas authority.PersonView
+	add := map[string]any{"login": "Jonas", "name": "Jonas Weber", "email": "jonas@example.com", "step_up": samuel.StepUp("person:jonas")}
+	v.Call("POST", "/v1/people", samuel.Token, add, &jonas)
+	if jonas.Name != "Jonas Weber" || len(jonas.Groups) != 0 || !jonas.Active {
+		v.t.Errorf("added: %+v", jonas)
+	}
+	add["step_up"] = samuel.StepUp("person:jonas")
+	v.Refused(v.Try("POST", "/v1/people", samuel.Token, add, nil), countersign.CodeConflict)
+	add["groups"] = []string{"administrators"}
+	v.Refused(v.Try("POST", "/v1/people", samuel.Token, add, nil), countersign.CodeInvalid)
+	v.Refused(v.Try("POST", "/v1/people", marta.Token, map[string]any{"login": "x", "name": "X", "step_up": marta.StepUp("person:x")}, nil), countersign.CodeForbidden)
+	var found countersign.Page[authority.PersonView]
+	v.Call("GET", "/v1/people?q=WEBER", samuel.Token, nil, &found)
+	if len(found.Items) != 1 || found.Items[0].ID != jonas.ID {
+		v.t.Errorf("found: %+v", found)
+	}
+	var some, rest countersign.Page[authority.PersonView]
+	v.Call("GET", "/v1/people?group=finance&limit=1", samuel.Token, nil, &some)
+	v.Call("GET", "/v1/people?group=finance&after="+some.Next, samuel.Token, nil, &rest)
+	if len(some.Items) != 1 || some.Items[0].Name != "Daniel Novak" || len(rest.Items) != 2 || rest.Items[1].ID != marta.ID {
+		v.t.Errorf("finance: %+v, then %+v", some, rest)
+	}
+	var r api.PersonRecord
+	v.Call("GET", "/v1/people/"+marta.ID+"/record", samuel.Token, nil, &r)
+	if r.Person.ID != marta.ID || len(r.Authenticators) == 0 || r.Sessions == 0 || r.Since == "" {
+		v.t.Errorf("record: %+v", r)
+	}
+	v.Refused(v.Try("GET", "/v1/people/"+samuel.ID+"/record", marta.Token, nil, nil), countersign.CodeForbidden)
+	v.Refused(v.Try("POST", "/v1/people/"+samuel.ID+"/sign-out", marta.Token, nil, nil), countersign.CodeForbidden)
+	v.Call("POST", "/v1/people/"+marta.ID+"/sign-out", samuel.Token, nil, nil)
+	v.Refused(v.Try("GET", "/v1/session", marta.Token, nil, nil), countersign.CodeUnauthenticated)
+	marta.SignIn()
+}
+
 func (v *visit) register() {
 	samuel, marta := v.Person("samuel"), v.Person("marta")
 	var org authority.OrganisationView
@@ -285,6 +341,8 @@ func (v *visit) register() {
 	}
 	v.Call("DELETE", "/v1/keys/"+made.ID, samuel.Token, nil, nil)
 	v.Refused(v.Try("GET", "/v1/organisation", made.Key, nil, nil), countersign.CodeUnauthenticated)
+	v.furtherKey()
+	v.onRecord()
 
 	var versions authority.PoliciesView
 	v.Call("GET", "/v1/policies", samuel.Token, nil, &versions)
@@ -294,6 +352,12 @@ func (v *visit) register() {
 	if len(versions.Items) != 1 || now.Version != 1 || first.Text != now.Text || now.Text == "" {
 		v.t.Errorf("policies: %d, now %d", len(versions.Items), now.Version)
 	}
+	var figures api.RuleFigures
+	v.Call("GET", "/v1/policies/current/figures", samuel.Token, nil, &figures)
+	if figures.Quarter.Requests == 0 || figures.Month.Requests != figures.Quarter.Requests || len(figures.Quarter.Counted) == 0 {
+		v.t.Errorf("figures: %+v", figures)
+	}
+	v.Refused(v.Try("GET", "/v1/policies/current/figures", marta.Token, nil, nil), countersign.CodeForbidden)
 	v.Refused(v.Try("GET", "/v1/policies/2", samuel.Token, nil, nil), countersign.CodeNotFound)
 	v.Refused(v.Try("GET", "/v1/policies/01", samuel.Token, nil, nil), countersign.CodeNotFound)
 }

@@ -38,8 +38,12 @@ func (a *Authority) SearchPeople(ctx context.Context, s Session, q PeopleQuery) 
 		if err != nil {
 			return err
 		}
-		if at := slices.IndexFunc(found, func(p store.Person) bool { return p.ID == q.After }); q.After != "" {
-			found = found[at+1:]
+		if q.After != "" {
+			last, err := tx.Person(q.After) // who need not be among those found any more
+			if err != nil {
+				return err
+			}
+			found = slices.DeleteFunc(found, func(p store.Person) bool { return byName(&p, &last) <= 0 })
 		}
 		if len(found) > q.Limit {
 			found = found[:q.Limit]
@@ -106,11 +110,13 @@ func everybody(tx *store.Tx) ([]store.Person, error) {
 		}
 		after = rows[some-1].ID
 	}
-	sort.Slice(all, func(i, j int) bool {
-		p, q := &all[i], &all[j]
-		return cmp.Or(cmp.Compare(foldLogin(p.Name), foldLogin(q.Name)), cmp.Compare(p.ID, q.ID)) < 0
-	})
+	sort.Slice(all, func(i, j int) bool { return byName(&all[i], &all[j]) < 0 })
 	return all, nil
+}
+
+// byName orders people as they are listed.
+func byName(p, q *store.Person) int {
+	return cmp.Or(cmp.Compare(foldLogin(p.Name), foldLogin(q.Name)), cmp.Compare(p.ID, q.ID))
 }
 
 // PersonRecord is what the register knows of a person beside their rights. It holds

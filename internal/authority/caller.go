@@ -51,6 +51,10 @@ func (a *Authority) AuthenticateKey(ctx context.Context, presented string) (Key,
 	if !authn.VerifyAPIKey(presented, row.Hash) || !row.Revoked.IsZero() || (!row.Expires.IsZero() && !now.Before(row.Expires)) {
 		return Key{}, wrong
 	}
+	if row.Waits {
+		return Key{}, countersign.NewProblem(countersign.CodeForbidden, "this key does not work yet: its system had one already, so that a second administrator must confirm it").
+			WithHint("an administrator who did not make it confirms it, on the page of the keys or with countersign key confirm %s", row.ID)
+	}
 	return keyOf(row)
 }
 

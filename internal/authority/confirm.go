@@ -10,15 +10,22 @@ import (
 	"github.com/countersign/countersign/internal/store"
 )
 
+// ConfirmBody confirms an enrolment: with the digits that the enrolee read out.
+type ConfirmBody struct {
+	Compare string     `json:"compare"` // six digits, with or without a space
+	StepUp  StepUpBody `json:"step_up"`
+}
+
 // ConfirmEnrolment records that a second person has confirmed an enrolment with the
 // enrolee: never the enrolee, never the inviter (ruling 14), and nobody who has an
-// enrolment of the inviter's waiting. The password that came with it is theirs from
-// now on.
-func (a *Authority) ConfirmEnrolment(ctx context.Context, s Session, authenticator string, body StepUpBody) error {
+// enrolment of the inviter's waiting. The digits that the enrolee reads out are compared
+// here, so that nobody confirms without having asked. The password that came with it is
+// theirs from now on.
+func (a *Authority) ConfirmEnrolment(ctx context.Context, s Session, authenticator string, body ConfirmBody) error {
 	if err := a.administrator(ctx, s); err != nil {
 		return err
 	}
-	j, err := a.stepUp(ctx, s, "confirm:"+authenticator, body)
+	j, err := a.stepUp(ctx, s, "confirm:"+authenticator, body.StepUp)
 	if err != nil {
 		return fault(err)
 	}
@@ -26,7 +33,7 @@ func (a *Authority) ConfirmEnrolment(ctx context.Context, s Session, authenticat
 		if err := a.judged(tx, j); err != nil {
 			return err
 		}
-		row, err := a.confirm(tx, s.Person.ID, authenticator)
+		row, err := a.confirm(tx, s.Person.ID, authenticator, body.Compare)
 		if err != nil {
 			return err
 		}
@@ -44,12 +51,12 @@ func (a *Authority) ConfirmEnrolment(ctx context.Context, s Session, authenticat
 }
 
 // confirm sets an enrolment, and the password that came with it, into force.
-func (a *Authority) confirm(tx *store.Tx, by, authenticator string) (store.Authenticator, error) {
+func (a *Authority) confirm(tx *store.Tx, by, authenticator, digits string) (store.Authenticator, error) {
 	row, err := tx.Authenticator(authenticator)
 	if err != nil {
 		return row, err
 	}
-	if row.Type == store.FactorPassword { // it is confirmed with what it came with
+	if row.Type != store.FactorPasskey && row.Type != store.FactorTOTP { // a password is confirmed with what it came with
 		return row, notFound()
 	}
 	standing, err := standingOf(row)
@@ -60,6 +67,9 @@ func (a *Authority) confirm(tx *store.Tx, by, authenticator string) (store.Authe
 		return row, err
 	}
 	if standing, err = standing.Confirm(by, tx.Now()); err != nil {
+		return row, err
+	}
+	if err := a.sameDigits(row, digits); err != nil {
 		return row, err
 	}
 	if row, err = stands(tx, row, standing); err != nil {

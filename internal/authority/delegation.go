@@ -97,9 +97,6 @@ func (a *Authority) Delegate(ctx context.Context, s Session, body DelegationBody
 		if err := a.judged(tx, j); err != nil {
 			return err
 		}
-		if err := a.byTheirBest(tx, s.Person.ID, j.Assurance); err != nil {
-			return err
-		}
 		row, err := a.delegationTerms(tx, s.Person.ID, body)
 		if err != nil {
 			return err
@@ -112,20 +109,6 @@ func (a *Authority) Delegate(ctx context.Context, s Session, body DelegationBody
 		return err
 	})
 	return out, fault(err)
-}
-
-// byTheirBest refuses a proof that is weaker than the person could give.
-func (a *Authority) byTheirBest(tx *store.Tx, person string, given countersign.Assurance) error {
-	factors, err := tx.Authenticators(person)
-	if err != nil {
-		return err
-	}
-	best, _, err := a.strongest(factors, tx.Now())
-	if err == nil && !given.AtLeast(best) {
-		err = countersign.NewProblem(countersign.CodeForbidden, "who delegates proves it with the strongest that they have: this was %s, and you have %s", given, best).
-			WithHint("use your passkey")
-	}
-	return err
 }
 
 // delegationTerms checks what a delegation says, and makes the row of it.

@@ -24,23 +24,48 @@ type Invited struct {
 const purposeEnrol = "enrol"
 
 // Invite lets a person enrol. An administrator invites others; offline, the operator
-// does. It withdraws the invitations of the person that were not used.
-func (a *Authority) Invite(ctx context.Context, s Session, person string) (*Invited, error) {
+// does. It withdraws the invitations of the person that were not used. Once the
+// organisation is founded it takes a step-up for "invite:" and the person; before that
+// an administrator who has just signed in is there alone, and goes on without.
+func (a *Authority) Invite(ctx context.Context, s Session, person string, body StepUpBody) (*Invited, error) {
 	if err := a.administrator(ctx, s); err != nil {
 		return nil, err
 	}
+	var j *authn.Judgement
+	if body.Challenge != "" {
+		given, err := a.stepUp(ctx, s, "invite:"+person, body)
+		if err != nil {
+			return nil, fault(err)
+		}
+		j = &given
+	}
 	var out *Invited
-	_, err := a.db.Write(ctx, func(tx *store.Tx) (err error) {
+	_, err := a.db.Write(ctx, func(tx *store.Tx) error {
+		at, err := a.current(tx)
+		if err != nil {
+			return err
+		}
+		var evidence *countersign.Evidence
+		if j != nil {
+			if err := a.judged(tx, *j); err != nil {
+				return err
+			}
+			e := j.Evidence()
+			evidence = &e
+		} else if !at.founding {
+			return countersign.Invalid(countersign.FieldError{Pointer: "/step_up", Detail: "required: inviting is proven by a step-up for \"invite:\" and the person"})
+		}
 		if _, err := tx.Person(person); err != nil {
 			return err
 		}
-		out, err = a.invite(tx, authn.Invitation{Org: tx.Org(), Person: person, InvitedBy: s.Person.ID})
+		out, err = a.invite(tx, authn.Invitation{Org: tx.Org(), Person: person, InvitedBy: s.Person.ID}, evidence)
 		return err
 	})
 	return out, fault(err)
 }
 
-func (a *Authority) invite(tx *store.Tx, in authn.Invitation) (*Invited, error) {
+// invite makes the invitation; evidence is of whoever proved themself for it, if any.
+func (a *Authority) invite(tx *store.Tx, in authn.Invitation, evidence *countersign.Evidence) (*Invited, error) {
 	inv, token, err := authn.NewInvitation(in, tx.Now())
 	if err != nil {
 		return nil, err
@@ -57,7 +82,15 @@ func (a *Authority) invite(tx *store.Tx, in authn.Invitation) (*Invited, error) 
 	if err := tx.DropInvitations(in.Person, purposeEnrol); err != nil { // the newest is the only one
 		return nil, err
 	}
-	if _, err := appendEntry(tx, entry{typ: countersign.EntryInvitationMade, subject: in.Person, actor: in.InvitedBy, facts: map[string]string{"invitation": inv.ID}}); err != nil {
+	e := entry{typ: countersign.EntryInvitationMade, subject: in.Person, actor: in.InvitedBy, facts: map[string]string{"invitation": inv.ID}}
+	if evidence != nil {
+		detail, err := countersign.Canonical(map[string]any{"evidence": evidence})
+		if err != nil {
+			return nil, err
+		}
+		e.openings = map[string][]byte{countersign.OpeningDetail: detail}
+	}
+	if _, err := appendEntry(tx, e); err != nil {
 		return nil, err
 	}
 	return &Invited{ID: inv.ID, Token: token, URL: a.org.PublicURL + "/enrol#" + token, ExpiresAt: stamp(inv.ExpiresAt)},
@@ -151,6 +184,17 @@ type pendingEnrolment struct {
 	Kind   authn.Kind `json:"kind"`
 	ID     string     `json:"id"`               // fac_…
 	Secret string     `json:"secret,omitempty"` // of a code generator, sealed
+	Tries  int        `json:"tries,omitempty"`  // first codes that were sent: each is counted before it is looked at
+}
+
+// enrolTries is how many first codes may be sent for one secret: a slip of the finger
+// must not make anybody scan again, and a guess must not be worth anything.
+const enrolTries = 5
+
+// again counts one more first code, and says whether another may follow.
+func (p *pendingEnrolment) again() bool {
+	p.Tries++
+	return p.Kind == authn.KindTOTP && p.Tries < enrolTries
 }
 
 // BeginEnrolment starts the enrolment of a passkey or a code generator.
@@ -215,6 +259,35 @@ func passkeysOf(tx *store.Tx, person string) ([]authn.Passkey, error) {
 	return out, nil
 }
 
+// EnrolmentBegun reads the enrolment of a code generator that was begun in the session
+// and not ended yet, to show its secret once more. It changes nothing.
+func (a *Authority) EnrolmentBegun(ctx context.Context, s Session, challenge string) (*Ceremony, error) {
+	gone := countersign.NewProblem(countersign.CodeGone, "this enrolment was ended already, or has expired").WithHint("start again")
+	var out *Ceremony
+	err := a.db.Read(ctx, func(tx *store.Tx) error {
+		row, err := tx.Challenge(challenge)
+		if errors.Is(err, store.ErrNotFound) {
+			return gone
+		} else if err != nil {
+			return err
+		}
+		var k kept
+		if err := json.Unmarshal([]byte(row.Detail), &k); err != nil {
+			return err
+		}
+		if row.Session != s.ID() || row.Purpose != string(authn.PurposeEnrol) || k.Pending == nil || k.Pending.Kind != authn.KindTOTP || !tx.Now().Before(row.Expires) {
+			return gone
+		}
+		secret, err := a.ring.Open(a.place(k.Pending.ID), k.Pending.Secret)
+		if err != nil {
+			return err
+		}
+		out = &Ceremony{Challenge: row.ID, ExpiresAt: stamp(row.Expires), Secret: authn.TOTPSecretText(secret), URI: authn.TOTPURI(a.org.Name, loginOf(s.Person), secret)}
+		return nil
+	})
+	return out, fault(err)
+}
+
 // EnrolBody ends an enrolment: with the passkey's registration, or the first code of
 // the generator.
 type EnrolBody struct {
@@ -232,14 +305,22 @@ type Enrolled struct {
 	Name              string `json:"name"`
 	CountsFrom        string `json:"counts_from,omitempty"` // end of the cool-off
 	NeedsConfirmation bool   `json:"needs_confirmation,omitempty"`
+	Compare           string `json:"compare,omitempty"` // where it needs a confirmation: the digits to read to whoever confirms it
 	Founding          bool   `json:"founding,omitempty"`
 }
 
 // FinishEnrolment verifies what was begun and stores the authenticator, with its
-// entry: the public key stands in the log before anything signed with it can.
+// entry: the public key stands in the log before anything signed with it can. After a
+// wrong first code of a generator the next one may be sent with the same challenge, five
+// in all; each is counted, and that is committed, before it is looked at.
 func (a *Authority) FinishEnrolment(ctx context.Context, s Session, body EnrolBody) (*Enrolled, error) {
 	if body.Name == "" || len(body.Name) > 100 {
 		return nil, countersign.Invalid(countersign.FieldError{Pointer: "/name", Detail: "required, at most 100 bytes: what you call it"})
+	}
+	if body.Password != "" { // before anything is used up
+		if err := authn.CheckNewPassword(a.blocklist, body.Password, a.org.Name, s.Person.Name, s.Person.Email, "countersign"); err != nil {
+			return nil, fault(err)
+		}
 	}
 	k, taken, err := a.takeCeremony(ctx, body.Challenge, authn.PurposeEnrol, s.ID(), "")
 	if err != nil {
@@ -312,14 +393,14 @@ func (e *enrolling) verify(taken authn.TakenChallenge) error {
 	}
 	e.row.State, e.row.Secret = string(text), e.pending.Secret
 	e.logged = authn.TOTPEnrolment(e.pending.ID, e.s.Person.ID, e.s.Person.Name, e.grant.By())
-	if e.body.Password != "" {
-		return authn.CheckNewPassword(e.a.blocklist, e.body.Password, e.a.org.Name, e.s.Person.Name, e.s.Person.Email, "countersign")
-	}
 	return nil
 }
 
 func (e *enrolling) write(tx *store.Tx) error {
 	if err := stillOpen(tx, e.s); err != nil { // a grant is for one authenticator
+		return err
+	}
+	if _, err := tx.TakeChallenge(e.body.Challenge); err != nil && !errors.Is(err, store.ErrNotFound) { // its tries end with it
 		return err
 	}
 	at, err := e.a.current(tx)
@@ -363,6 +444,11 @@ func (e *enrolling) write(tx *store.Tx) error {
 		return err
 	}
 	e.out = &Enrolled{ID: e.row.ID, Type: e.row.Type, Name: e.row.Name, CountsFrom: stamp(standing.CoolOffUntil), NeedsConfirmation: standing.NeedsConfirmation, Founding: at.founding}
+	if standing.NeedsConfirmation {
+		if e.out.Compare, err = e.a.compareDigits(e.row); err != nil {
+			return err
+		}
+	}
 	if err := tx.FactsChanged(); err != nil {
 		return err
 	}

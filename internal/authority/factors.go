@@ -22,9 +22,11 @@ type AuthenticatorView struct {
 	EnrolledAt string `json:"enrolled_at"`
 	EnrolledBy string `json:"enrolled_by,omitempty"` // "setup", "invitation:inv_…", "factor:fac_…", …
 	InvitedBy  string `json:"invited_by,omitempty"`
-	CountsFrom string `json:"counts_from,omitempty"` // end of the cool-off
-	ReportedAt string `json:"reported_at,omitempty"` // lost or stolen
+	Inviter    string `json:"inviter_name,omitempty"` // where it waits: what whoever confirms it is told of who invited
+	CountsFrom string `json:"counts_from,omitempty"`  // end of the cool-off
+	ReportedAt string `json:"reported_at,omitempty"`  // lost or stolen
 	Waits      bool   `json:"needs_confirmation,omitempty"`
+	Compare    string `json:"compare,omitempty"`    // where it waits, to its owner alone: the digits to read to whoever confirms it
 	CodesLeft  int    `json:"codes_left,omitempty"` // of recovery codes
 
 	// Of one's own: when it was used last, and for what ("sign_in", "decision", "act").
@@ -98,6 +100,11 @@ func (a *Authority) authenticators(ctx context.Context, s Session, more func(*st
 			if err != nil {
 				return err
 			}
+			if v.Waits && (row.Type == store.FactorPasskey || row.Type == store.FactorTOTP) {
+				if v.Compare, err = a.compareDigits(row); err != nil {
+					return err
+				}
+			}
 			out.Items = append(out.Items, v)
 		}
 		return more(tx, rows, out)
@@ -127,6 +134,11 @@ func (a *Authority) Unconfirmed(ctx context.Context, s Session) (*Unconfirmed, e
 				return err
 			}
 			v.Person, v.PersonName = p.ID, p.Name
+			if by, err := tx.Person(v.InvitedBy); err == nil {
+				v.Inviter = by.Name
+			} else if !errors.Is(err, store.ErrNotFound) {
+				return err
+			}
 			if v.Waits {
 				out.Items = append(out.Items, v)
 			}

@@ -6,7 +6,6 @@ import (
 
 	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/approval"
-	"github.com/countersign/countersign/internal/authn"
 	"github.com/countersign/countersign/internal/store"
 )
 
@@ -119,13 +118,4 @@ func freezeSubject(b FreezeBody) (string, error) {
 		return "", countersign.Invalid(countersign.FieldError{Pointer: "/person", Detail: "want the id of a person, as per_…"})
 	}
 	return b.Person, nil
-}
-
-// judged refuses a step-up whose authenticator does not count now, and writes down the
-// use of one that does.
-func (a *Authority) judged(tx *store.Tx, j authn.Judgement) error {
-	if err := (&deciding{a: a}).standing(tx, j); err != nil || j.Authenticator() == "" {
-		return err
-	}
-	return tx.RecordUse(j.Authenticator(), store.UseAct)
 }

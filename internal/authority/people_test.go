@@ -63,7 +63,7 @@ func (d *dweller) enrolPasskey() {
 	h.must(err)
 	if e.NeedsConfirmation {
 		by := h.who["samuel"]
-		h.must(h.a.ConfirmEnrolment(h.ctx, by.session, e.ID, by.stepUp("confirm:"+e.ID)))
+		h.must(h.a.ConfirmEnrolment(h.ctx, by.session, e.ID, authority.ConfirmBody{Compare: e.Compare, StepUp: by.stepUp("confirm:" + e.ID)}))
 	}
 }
 

@@ -182,6 +182,9 @@ type KeyView struct {
 	CreatedBy string   `json:"created_by"` // per_… or "operator"
 	ExpiresAt string   `json:"expires_at,omitempty"`
 	RevokedAt string   `json:"revoked_at,omitempty"`
+	// Waits says that it works only once a second administrator has confirmed it.
+	Waits       bool   `json:"needs_confirmation,omitempty"`
+	ConfirmedBy string `json:"confirmed_by,omitempty"` // per_… or "operator", where somebody had to
 }
 
 // KeysView lists API keys, oldest first.
@@ -207,7 +210,7 @@ func (a *Authority) APIKeys(ctx context.Context, s Session) (*KeysView, error) {
 				return err
 			}
 			v := KeyView{ID: k.ID, Name: k.Name, Source: k.Source, Scopes: []string{}, Returns: []string{}, CreatedAt: stamp(row.Created), CreatedBy: row.CreatedBy,
-				ExpiresAt: stamp(row.Expires), RevokedAt: stamp(row.Revoked)}
+				ExpiresAt: stamp(row.Expires), RevokedAt: stamp(row.Revoked), Waits: row.Waits, ConfirmedBy: row.ConfirmedBy}
 			for _, sc := range k.Scopes {
 				v.Scopes = append(v.Scopes, string(sc))
 			}

@@ -90,7 +90,7 @@ func (a *Authority) ResetFactorsOffline(ctx context.Context, login, reason strin
 		if err := a.resetFactors(tx, p.ID, removal{actor: actorOperator, reason: reason}); err != nil {
 			return err
 		}
-		out, err = a.invite(tx, authn.Invitation{Org: tx.Org(), Person: p.ID, InvitedBy: actorOperator})
+		out, err = a.invite(tx, authn.Invitation{Org: tx.Org(), Person: p.ID, InvitedBy: actorOperator}, nil)
 		return err
 	})
 	return out, err

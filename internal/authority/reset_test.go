@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/countersign/countersign"
+	"github.com/countersign/countersign/internal/authority"
 )
 
 // Of two administrators one cannot have the other's factors reset by a request: nobody
@@ -50,7 +51,7 @@ func TestResetFactorsOffline(t *testing.T) {
 			t.Fatal("the operator's invitation is enough")
 		}
 		h.refused(claire.trySignIn(), countersign.CodeForbidden)
-		h.must(h.a.ConfirmEnrolment(h.ctx, samuel.session, e.ID, samuel.stepUp("confirm:"+e.ID)))
+		h.must(h.a.ConfirmEnrolment(h.ctx, samuel.session, e.ID, authority.ConfirmBody{Compare: e.Compare, StepUp: samuel.stepUp("confirm:" + e.ID)}))
 		claire.signIn()
 		if h.get(pending.ID).Status != countersign.StatusPending {
 			t.Error("the organisation's work was disturbed")

@@ -76,13 +76,13 @@ func TestRuling14Confirmation(t *testing.T) {
 		h.vendor("V-1", "Nordwind Technik GmbH", 6, nil)
 		samuel, claire, rosa := h.who["samuel"], h.who["claire"], h.who["rosa"]
 		// Nobody but an administrator invites; nobody invites themselves.
-		_, err := h.a.Invite(h.ctx, rosa.session, h.who["priya"].id)
+		_, err := h.a.Invite(h.ctx, rosa.session, h.who["priya"].id, rosa.stepUp("invite:"+h.who["priya"].id))
 		h.refused(err, countersign.CodeForbidden)
-		_, err = h.a.Invite(h.ctx, samuel.session, samuel.id)
+		_, err = h.a.Invite(h.ctx, samuel.session, samuel.id, samuel.stepUp("invite:"+samuel.id))
 		h.refused(err, countersign.CodeForbidden)
 		h.who["priya"].groups = []string{"approvers"}
 		h.who["priya"].state(func(*countersign.PersonFact) {})
-		inv, err := h.a.Invite(h.ctx, samuel.session, h.who["priya"].id)
+		inv, err := h.a.Invite(h.ctx, samuel.session, h.who["priya"].id, samuel.stepUp("invite:"+h.who["priya"].id))
 		h.must(err)
 		in, err := h.a.RedeemInvitation(h.ctx, inv.Token)
 		h.must(err)
@@ -100,14 +100,14 @@ func TestRuling14Confirmation(t *testing.T) {
 		h.refused(priya.trySignIn(), countersign.CodeForbidden)
 		id := h.submit(order("PO-1", "30000.00")).ID
 		// Neither the inviter nor the enrolee confirms, nor somebody without a step-up.
-		h.refused(h.a.ConfirmEnrolment(h.ctx, samuel.session, e.ID, samuel.stepUp("confirm:"+e.ID)), countersign.CodeForbidden)
-		h.refused(h.a.ConfirmEnrolment(h.ctx, priya.session, e.ID, authority.StepUpBody{}), countersign.CodeForbidden)
-		h.refused(h.a.ConfirmEnrolment(h.ctx, claire.session, e.ID, claire.stepUp("confirm:other")), countersign.CodeConflict)
-		h.must(h.a.ConfirmEnrolment(h.ctx, claire.session, e.ID, claire.stepUp("confirm:"+e.ID)))
+		h.refused(h.a.ConfirmEnrolment(h.ctx, samuel.session, e.ID, authority.ConfirmBody{Compare: e.Compare, StepUp: samuel.stepUp("confirm:" + e.ID)}), countersign.CodeForbidden)
+		h.refused(h.a.ConfirmEnrolment(h.ctx, priya.session, e.ID, authority.ConfirmBody{Compare: e.Compare, StepUp: authority.StepUpBody{}}), countersign.CodeForbidden)
+		h.refused(h.a.ConfirmEnrolment(h.ctx, claire.session, e.ID, authority.ConfirmBody{Compare: e.Compare, StepUp: claire.stepUp("confirm:other")}), countersign.CodeConflict)
+		h.must(h.a.ConfirmEnrolment(h.ctx, claire.session, e.ID, authority.ConfirmBody{Compare: e.Compare, StepUp: claire.stepUp("confirm:" + e.ID)}))
 		priya.signIn()
 		h.verified(priya.approve(id).Receipt)
 		// An invitation ends by the clock.
-		inv, err = h.a.Invite(h.ctx, samuel.session, h.who["elif"].id)
+		inv, err = h.a.Invite(h.ctx, samuel.session, h.who["elif"].id, samuel.stepUp("invite:"+h.who["elif"].id))
 		h.must(err)
 		h.clock.forward(73 * time.Hour)
 		_, err = h.a.RedeemInvitation(h.ctx, inv.Token)

@@ -4,15 +4,11 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"net/url"
 	"os"
-	"slices"
 	"sort"
 	"strconv"
-	"strings"
-	"time"
 
 	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/authn"
@@ -78,7 +74,7 @@ func (a *Authority) AddPersonOffline(ctx context.Context, p NewPerson) (id strin
 func (a *Authority) InviteOffline(ctx context.Context, person string, setUp bool) (*Invited, error) {
 	var out *Invited
 	_, err := a.db.Write(ctx, func(tx *store.Tx) (err error) {
-		out, err = a.invite(tx, authn.Invitation{Org: tx.Org(), Person: person, InvitedBy: actorOperator, Setup: setUp})
+		out, err = a.invite(tx, authn.Invitation{Org: tx.Org(), Person: person, InvitedBy: actorOperator, Setup: setUp}, nil)
 		return err
 	})
 	return out, err
@@ -92,160 +88,6 @@ func (a *Authority) NeedsSetUp(ctx context.Context) (bool, error) {
 		return err
 	})
 	return n == 0, err
-}
-
-// NewKey describes an API key that is to be made.
-type NewKey struct {
-	Name    string   `json:"name"`
-	Source  string   `json:"source"` // the system that will use it
-	Scopes  []string `json:"scopes"`
-	Returns []string `json:"return_origins,omitempty"` // where its return URLs may lead
-	Days    int      `json:"expires_days,omitempty"`   // default 365, at most 730
-}
-
-// MadeKey is a fresh key. The key itself is shown once and stored nowhere.
-type MadeKey struct {
-	ID        string   `json:"id"`
-	Key       string   `json:"key,omitempty"` // left out when the answer is repeated
-	Source    string   `json:"source"`
-	Scopes    []string `json:"scopes"`
-	ExpiresAt string   `json:"expires_at"`
-}
-
-// KeySubject is what a step-up for a key is made for: the source and all that the key
-// may do, so that neither can be changed under it.
-func KeySubject(source string, scopes []string) string {
-	return "key:" + source + ":" + strings.Join(slices.Compact(slices.Sorted(slices.Values(scopes))), ",")
-}
-
-// CreateKey makes an API key. An administrator does, with a step-up for [KeySubject].
-// Once the organisation is founded, a key that says who people are and which groups
-// they are in is made on the data folder only: with one, an administrator could appoint
-// approvers alone.
-func (a *Authority) CreateKey(ctx context.Context, s Session, n NewKey, body StepUpBody) (*MadeKey, error) {
-	if err := a.administrator(ctx, s); err != nil {
-		return nil, err
-	}
-	if err := n.check(); err != nil {
-		return nil, err
-	}
-	j, err := a.stepUp(ctx, s, KeySubject(n.Source, n.Scopes), body)
-	if err != nil {
-		return nil, fault(err)
-	}
-	out, err := a.makeKey(ctx, n, s.Person.ID, func(tx *store.Tx) error {
-		at, err := a.current(tx)
-		if err != nil {
-			return err
-		}
-		if !at.founding && slices.Contains(n.Scopes, string(authn.ScopeProvisioning)) {
-			return countersign.NewProblem(countersign.CodeForbidden, "a key with the scope %q is not made here: it appoints people", authn.ScopeProvisioning).
-				WithHint("the operator makes it on the data folder: countersign key create --offline")
-		}
-		return a.judged(tx, j)
-	})
-	return out, fault(err)
-}
-
-// CreateKeyOffline makes an API key on the data folder, stamped "operator".
-func (a *Authority) CreateKeyOffline(ctx context.Context, n NewKey) (*MadeKey, error) {
-	if err := n.check(); err != nil {
-		return nil, err
-	}
-	return a.makeKey(ctx, n, actorOperator, func(*store.Tx) error { return nil })
-}
-
-func (n *NewKey) check() error {
-	var errs []countersign.FieldError
-	add := func(at, detail string) { errs = append(errs, countersign.FieldError{Pointer: at, Detail: detail}) }
-	if n.Name == "" || len(n.Name) > 100 {
-		add("/name", "required, at most 100 bytes")
-	}
-	if !countersign.ValidKind(n.Source) || n.Source == store.InternalSource || n.Source == directory {
-		add("/source", "want lower-case letters, digits and underscores, as \"sap\": the system that uses the key")
-	}
-	if len(n.Scopes) == 0 {
-		add("/scopes", "want at least one")
-	}
-	for i, s := range n.Scopes {
-		if !authn.Scope(s).Valid() {
-			add("/scopes/"+strconv.Itoa(i), fmt.Sprintf("%q is no scope", s))
-		}
-	}
-	for i, r := range n.Returns {
-		if o, err := originOf(r); err != nil || o != r {
-			add("/return_origins/"+strconv.Itoa(i), "want an origin, as https://erp.example.com")
-		}
-	}
-	if n.Days < 0 || n.Days > 730 {
-		add("/expires_days", "want 1 to 730")
-	}
-	if len(errs) > 0 {
-		return countersign.Invalid(errs...)
-	}
-	return nil
-}
-
-func (a *Authority) makeKey(ctx context.Context, n NewKey, actor string, allowed func(*store.Tx) error) (*MadeKey, error) {
-	days := n.Days
-	if days == 0 {
-		days = 365
-	}
-	scopes, err := json.Marshal(n.Scopes)
-	if err != nil {
-		return nil, err
-	}
-	if n.Returns == nil {
-		n.Returns = []string{}
-	}
-	returns, err := json.Marshal(n.Returns)
-	if err != nil {
-		return nil, err
-	}
-	var out *MadeKey
-	_, err = a.db.Write(ctx, func(tx *store.Tx) error {
-		if err := allowed(tx); err != nil {
-			return err
-		}
-		id := countersign.NewID(countersign.PrefixKey, tx.Now())
-		key, hash := authn.NewAPIKey(id)
-		row := store.APIKey{ID: id, Name: n.Name, Source: n.Source, Scopes: string(scopes), Hash: hash, Returns: string(returns),
-			Created: tx.Now(), CreatedBy: actor, Expires: tx.Now().Add(time.Duration(days) * 24 * time.Hour)}
-		if err := tx.InsertAPIKey(row); err != nil {
-			return err
-		}
-		out = &MadeKey{ID: id, Key: key, Source: n.Source, Scopes: n.Scopes, ExpiresAt: stamp(row.Expires)}
-		detail, err := countersign.Canonical(map[string]any{"name": n.Name, "source": n.Source, "scopes": n.Scopes, "expires_at": out.ExpiresAt})
-		if err != nil {
-			return err
-		}
-		if _, err = appendEntry(tx, entry{typ: countersign.EntryKeyCreated, subject: id, actor: actor, openings: map[string][]byte{countersign.OpeningDetail: detail}}); err != nil {
-			return err
-		}
-		return tx.FactsChanged()
-	})
-	return out, err
-}
-
-// RevokeKey ends an API key now.
-func (a *Authority) RevokeKey(ctx context.Context, s Session, id string) error {
-	if err := a.administrator(ctx, s); err != nil {
-		return err
-	}
-	_, err := a.db.Write(ctx, func(tx *store.Tx) error {
-		if _, err := tx.APIKey(id); err != nil {
-			return err
-		}
-		if err := tx.RevokeAPIKey(id); err != nil {
-			return err
-		}
-		if _, err := appendEntry(tx, entry{typ: countersign.EntryKeyRevoked, subject: id, actor: s.Person.ID}); err != nil {
-			return err
-		}
-		return tx.FactsChanged()
-	})
-	a.keyRows.Delete(id)
-	return fault(err)
 }
 
 // publishPolicy writes the next version of the policy with its entry.

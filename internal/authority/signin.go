@@ -80,13 +80,29 @@ func (a *Authority) ceremony(tx *store.Tx, b beginning) (authn.Challenge, Ceremo
 }
 
 // takeCeremony deletes a ceremony's challenge, commits that, and judges it for the
-// purpose.
+// purpose. An enrolment that may be tried again is stored anew in the same transaction,
+// with this try counted.
 func (a *Authority) takeCeremony(ctx context.Context, id string, p authn.Purpose, session, binding string) (kept, authn.TakenChallenge, error) {
 	var row store.Challenge
 	var k kept
 	_, err := a.db.Write(ctx, func(tx *store.Tx) (err error) {
-		row, err = tx.TakeChallenge(id)
-		return err
+		k = kept{}
+		if row, err = tx.TakeChallenge(id); err != nil {
+			return err
+		}
+		if err := json.Unmarshal([]byte(row.Detail), &k); err != nil {
+			return err
+		}
+		if k.Pending == nil || !k.Pending.again() {
+			return nil
+		}
+		detail, err := json.Marshal(k)
+		if err != nil {
+			return err
+		}
+		next := row
+		next.Detail = string(detail)
+		return tx.InsertChallenge(next)
 	})
 	if errors.Is(err, store.ErrNotFound) {
 		return k, authn.TakenChallenge{}, countersign.NewProblem(countersign.CodeGone, "this challenge was used already, or has expired").WithHint("start again")
@@ -96,9 +112,6 @@ func (a *Authority) takeCeremony(ctx context.Context, id string, p authn.Purpose
 	secret := binding
 	if session != "" {
 		secret = session
-	}
-	if err := json.Unmarshal([]byte(row.Detail), &k); err != nil {
-		return k, authn.TakenChallenge{}, err
 	}
 	ch := authn.Challenge{ID: row.ID, Purpose: authn.Purpose(row.Purpose), Person: row.Person, Statement: row.Statement, Expires: row.Expires, Allow: k.Allow}
 	taken, err := ch.Take(p, authn.Binding(secret), a.db.Now())
@@ -388,7 +401,8 @@ type StepUpBody struct {
 }
 
 // BeginStepUp starts a step-up for one act, named by its subject: "freeze:vendor:4711",
-// "enrol", "confirm:fac_…".
+// "enrol", "confirm:fac_…". It offers what would do: for an act that gives power, no
+// code to whoever has a passkey.
 func (a *Authority) BeginStepUp(ctx context.Context, s Session, subject string) (*Ceremony, error) {
 	if err := s.browse(); err != nil {
 		return nil, err
@@ -405,6 +419,9 @@ func (a *Authority) BeginStepUp(ctx context.Context, s Session, subject string) 
 		passkeys, codes, err := usable(factors, tx.Now())
 		if err != nil {
 			return err
+		}
+		if givesPower(subject) && len(passkeys) > 0 {
+			passkeys, codes = strongestKeys(passkeys), 0
 		}
 		ch, begun, err := a.ceremony(tx, beginning{Ceremony: authn.Ceremony{Purpose: authn.PurposeStepUp, Person: s.Person.ID, Subject: subject},
 			session: s.ID(), passkeys: passkeys})

@@ -18,10 +18,10 @@ import (
 
 // newKey enrols a fresh passkey for somebody by another's invitation, in other hands
 // than theirs.
-func (d *dweller) newKey(by authority.Session) (*dweller, *authority.Enrolled) {
+func (d *dweller) newKey(by *dweller) (*dweller, *authority.Enrolled) {
 	h := d.h
 	h.t.Helper()
-	inv, err := h.a.Invite(h.ctx, by, d.id)
+	inv, err := h.a.Invite(h.ctx, by.session, d.id, by.stepUp("invite:"+d.id))
 	h.must(err)
 	in, err := h.a.RedeemInvitation(h.ctx, inv.Token)
 	h.must(err)
@@ -32,10 +32,10 @@ func (d *dweller) newKey(by authority.Session) (*dweller, *authority.Enrolled) {
 }
 
 // newCode enrols a code generator with a password by another's invitation.
-func (d *dweller) newCode(by authority.Session, pass string) (*dweller, *authority.Enrolled) {
+func (d *dweller) newCode(by *dweller, pass string) (*dweller, *authority.Enrolled) {
 	h := d.h
 	h.t.Helper()
-	inv, err := h.a.Invite(h.ctx, by, d.id)
+	inv, err := h.a.Invite(h.ctx, by.session, d.id, by.stepUp("invite:"+d.id))
 	h.must(err)
 	in, err := h.a.RedeemInvitation(h.ctx, inv.Token)
 	h.must(err)
@@ -61,11 +61,11 @@ const waiting = "this authenticator waits for a second person to confirm it"
 func TestLoneAdministratorIsNotTwo(t *testing.T) {
 	each(t, func(h *house) {
 		samuel := h.who["samuel"]
-		puppet, e := h.who["claire"].newKey(samuel.session)
+		puppet, e := h.who["claire"].newKey(samuel)
 		if p := h.refused(puppet.trySignIn(), countersign.CodeForbidden); !strings.Contains(p.Detail, waiting) {
 			h.t.Errorf("the refusal says %q", p.Detail)
 		}
-		h.refused(h.a.ConfirmEnrolment(h.ctx, samuel.session, e.ID, samuel.stepUp("confirm:"+e.ID)), countersign.CodeForbidden)
+		h.refused(h.a.ConfirmEnrolment(h.ctx, samuel.session, e.ID, authority.ConfirmBody{Compare: e.Compare, StepUp: samuel.stepUp("confirm:" + e.ID)}), countersign.CodeForbidden)
 		// A key that waits proves nothing in a session of its owner's either.
 		claire := h.who["claire"]
 		puppet.session = claire.session
@@ -84,7 +84,7 @@ func TestLoneAdministratorIsNotTwo(t *testing.T) {
 // Nobody is in a group yet who is in one tomorrow.
 func TestEverybodysEnrolmentWaits(t *testing.T) {
 	h := onSQLite(t)
-	puppet, e := h.who["priya"].newKey(h.who["samuel"].session)
+	puppet, e := h.who["priya"].newKey(h.who["samuel"])
 	if !e.NeedsConfirmation {
 		t.Error("the enrolment of somebody in no group counts at once")
 	}
@@ -94,12 +94,12 @@ func TestEverybodysEnrolmentWaits(t *testing.T) {
 func TestConfirmerIsNotBehindTheInviter(t *testing.T) {
 	h := onSQLite(t)
 	samuel, claire := h.who["samuel"], h.who["claire"]
-	_, first := claire.newKey(samuel.session) // perhaps in samuel's hands
-	_, second := h.who["ingrid"].newKey(claire.session)
-	h.refused(h.a.ConfirmEnrolment(h.ctx, samuel.session, second.ID, samuel.stepUp("confirm:"+second.ID)), countersign.CodeForbidden)
+	_, first := claire.newKey(samuel) // perhaps in samuel's hands
+	_, second := h.who["ingrid"].newKey(claire)
+	h.refused(h.a.ConfirmEnrolment(h.ctx, samuel.session, second.ID, authority.ConfirmBody{Compare: second.Compare, StepUp: samuel.stepUp("confirm:" + second.ID)}), countersign.CodeForbidden)
 	// Once nothing of it waits, samuel confirms like anybody.
 	h.must(h.a.RemoveAuthenticator(h.ctx, claire.session, first.ID, claire.stepUp("remove:"+first.ID)))
-	h.must(h.a.ConfirmEnrolment(h.ctx, samuel.session, second.ID, samuel.stepUp("confirm:"+second.ID)))
+	h.must(h.a.ConfirmEnrolment(h.ctx, samuel.session, second.ID, authority.ConfirmBody{Compare: second.Compare, StepUp: samuel.stepUp("confirm:" + second.ID)}))
 }
 
 func TestSessionEndsWithWhatOpenedIt(t *testing.T) {
@@ -156,7 +156,7 @@ func TestPasswordWaitsWithItsEnrolment(t *testing.T) {
 	each(t, func(h *house) {
 		const theirs = "somebody else chose this one"
 		marta, claire := h.who["marta"], h.who["claire"]
-		other, e := marta.newCode(h.who["samuel"].session, theirs)
+		other, e := marta.newCode(h.who["samuel"], theirs)
 		_, err := other.signInByCode(theirs)
 		h.refused(err, countersign.CodeUnauthenticated)
 		_, err = other.signInByCode(password)
@@ -166,7 +166,7 @@ func TestPasswordWaitsWithItsEnrolment(t *testing.T) {
 		before, err := marta.signInByCode(password)
 		h.must(err)
 		// Confirmed, it takes the other's place, and what that one opened ends.
-		h.must(h.a.ConfirmEnrolment(h.ctx, claire.session, e.ID, claire.stepUp("confirm:"+e.ID)))
+		h.must(h.a.ConfirmEnrolment(h.ctx, claire.session, e.ID, authority.ConfirmBody{Compare: e.Compare, StepUp: claire.stepUp("confirm:" + e.ID)}))
 		_, err = marta.signInByCode(password)
 		h.refused(err, countersign.CodeUnauthenticated)
 		_, err = other.signInByCode(theirs)
@@ -180,7 +180,7 @@ func TestPasswordWaitsWithItsEnrolment(t *testing.T) {
 func TestFirstPasswordWaits(t *testing.T) {
 	h := onSQLite(t)
 	claire := h.who["claire"]
-	priya, e := h.who["priya"].newCode(h.who["samuel"].session, password)
+	priya, e := h.who["priya"].newCode(h.who["samuel"], password)
 	_, err := priya.signInByCode(password)
 	h.refused(err, countersign.CodeForbidden)
 	mine, err := h.a.Unconfirmed(h.ctx, claire.session)
@@ -188,7 +188,7 @@ func TestFirstPasswordWaits(t *testing.T) {
 	if len(mine.Items) != 1 || mine.Items[0].ID != e.ID {
 		t.Errorf("%d enrolments wait: %+v", len(mine.Items), mine.Items)
 	}
-	h.must(h.a.ConfirmEnrolment(h.ctx, claire.session, e.ID, claire.stepUp("confirm:"+e.ID)))
+	h.must(h.a.ConfirmEnrolment(h.ctx, claire.session, e.ID, authority.ConfirmBody{Compare: e.Compare, StepUp: claire.stepUp("confirm:" + e.ID)}))
 	_, err = priya.signInByCode(password)
 	h.must(err)
 }
@@ -411,13 +411,13 @@ func TestFailuresAreForgottenUnlessLocked(t *testing.T) {
 func TestNewInvitationWithdrawsTheOld(t *testing.T) {
 	h := onSQLite(t)
 	samuel, claire, priya := h.who["samuel"], h.who["claire"], h.who["priya"]
-	first, err := h.a.Invite(h.ctx, samuel.session, priya.id)
+	first, err := h.a.Invite(h.ctx, samuel.session, priya.id, samuel.stepUp("invite:"+priya.id))
 	h.must(err)
-	second, err := h.a.Invite(h.ctx, claire.session, priya.id)
+	second, err := h.a.Invite(h.ctx, claire.session, priya.id, claire.stepUp("invite:"+priya.id))
 	h.must(err)
 	_, err = h.a.RedeemInvitation(h.ctx, first.Token)
 	h.refused(err, countersign.CodeGone)
-	other, err := h.a.Invite(h.ctx, claire.session, h.who["marta"].id)
+	other, err := h.a.Invite(h.ctx, claire.session, h.who["marta"].id, claire.stepUp("invite:"+h.who["marta"].id))
 	h.must(err)
 	p, err := samuel.propose(countersign.KindFactorReset, priya.id)
 	h.must(err)

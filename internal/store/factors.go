@@ -106,6 +106,11 @@ func (tx *Tx) InsertChallenge(c Challenge) error {
 	return err
 }
 
+// Challenge reads a challenge and leaves it where it is.
+func (tx *Tx) Challenge(id string) (Challenge, error) {
+	return One(tx, scanChallenge, `SELECT `+challengeColumns+` FROM challenge WHERE org_id = $1 AND id = $2`, id)
+}
+
 // TakeChallenge deletes a challenge and returns it. Whoever takes it has it alone;
 // the transaction must commit before anything is verified, so that a failed
 // attempt never gives it back. [ErrNotFound] when it was taken.
@@ -234,19 +239,21 @@ type APIKey struct {
 	Created                  time.Time
 	CreatedBy                string
 	Expires, Revoked         time.Time
+	Waits                    bool   // for a second person: it does not work yet
+	ConfirmedBy              string // that person, or "operator"; "" where nobody had to
 }
 
-const keyColumns = `id, name, source, scopes, hash, returns, created_us, created_by, expires_us, revoked_us`
+const keyColumns = `id, name, source, scopes, hash, returns, created_us, created_by, expires_us, revoked_us, waits, confirmed_by`
 
 func scanKey(s Scanner) (k APIKey, err error) {
-	err = s.Scan(&k.ID, &k.Name, &k.Source, &k.Scopes, &k.Hash, &k.Returns, &k.Created, &k.CreatedBy, &k.Expires, &k.Revoked)
+	err = s.Scan(&k.ID, &k.Name, &k.Source, &k.Scopes, &k.Hash, &k.Returns, &k.Created, &k.CreatedBy, &k.Expires, &k.Revoked, &k.Waits, &k.ConfirmedBy)
 	return k, err
 }
 
 // InsertAPIKey writes a key.
 func (tx *Tx) InsertAPIKey(k APIKey) error {
-	_, err := tx.Exec(`INSERT INTO api_key (org_id, `+keyColumns+`) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,0)`,
-		k.ID, k.Name, k.Source, k.Scopes, k.Hash, k.Returns, k.Created, k.CreatedBy, k.Expires)
+	_, err := tx.Exec(`INSERT INTO api_key (org_id, `+keyColumns+`) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,0,$11,'')`,
+		k.ID, k.Name, k.Source, k.Scopes, k.Hash, k.Returns, k.Created, k.CreatedBy, k.Expires, k.Waits)
 	return err
 }
 
@@ -258,6 +265,19 @@ func (tx *Tx) APIKey(id string) (APIKey, error) {
 // APIKeys lists all keys, oldest first.
 func (tx *Tx) APIKeys() ([]APIKey, error) {
 	return List(tx, scanKey, `SELECT `+keyColumns+` FROM api_key WHERE org_id = $1 ORDER BY created_us, id LIMIT 1000`)
+}
+
+// SourceInUse reports whether a key was ever made for a source, or anything was
+// submitted under its name.
+func (tx *Tx) SourceInUse(source string) (used bool, err error) {
+	err = tx.Row(`SELECT EXISTS (SELECT 1 FROM api_key WHERE org_id = $1 AND source = $2) OR EXISTS (SELECT 1 FROM approval WHERE org_id = $1 AND source = $2)`, source).Scan(&used)
+	return used, err
+}
+
+// ConfirmAPIKey lets a key work that waits. [ErrConflict] when it does not wait, or has
+// ended.
+func (tx *Tx) ConfirmAPIKey(id, by string) error {
+	return tx.ExecOne(`UPDATE api_key SET waits = 0, confirmed_by = $3 WHERE org_id = $1 AND id = $2 AND waits = 1 AND revoked_us = 0`, id, by)
 }
 
 // RevokeAPIKey ends a key now. [ErrConflict] when it has ended already.

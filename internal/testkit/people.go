@@ -106,7 +106,7 @@ func (p *Person) EnrolPasskey() {
 	p.Key = key
 	if e.NeedsConfirmation {
 		by := s.people["samuel"]
-		s.Call("POST", "/v1/authenticators/"+e.ID+"/confirm", by.Token, map[string]any{"step_up": by.StepUp("confirm:" + e.ID)}, nil)
+		s.Call("POST", "/v1/authenticators/"+e.ID+"/confirm", by.Token, map[string]any{"compare": e.Compare, "step_up": by.StepUp("confirm:" + e.ID)}, nil)
 	}
 }
 

@@ -202,16 +202,17 @@ func (v *visit) adminTiles() ([]adminTile, error) {
 	if err != nil {
 		return nil, err
 	}
-	add("keys", "/admin/keys", countSoon(keys.Items, v.now()), false)
+	add("waiting_keys", "/admin/keys", countKeys(keys.Items, "waits", v.now()), false)
+	add("keys", "/admin/keys", countKeys(keys.Items, "soon", v.now()), false)
 	return tiles, nil
 }
 
 // soon is how long before its end a key is said to end soon.
 const soon = 30 * 24 * time.Hour
 
-func countSoon(keys []authority.KeyView, now time.Time) (n int) {
+func countKeys(keys []authority.KeyView, state string, now time.Time) (n int) {
 	for _, k := range keys {
-		if keyState(k, now) == "soon" {
+		if keyState(k, now) == state {
 			n++
 		}
 	}

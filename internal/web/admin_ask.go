@@ -63,7 +63,7 @@ func (v *visit) askPage(of asker, status int, problem *errorView) error {
 		w.Day.Value = v.form(w.Day.Name)
 	}
 	if q.verb != "" {
-		f, err := v.stepUpFor(q.verb)
+		f, err := v.stepUpByBest(q.verb)
 		if err != nil {
 			return err
 		}

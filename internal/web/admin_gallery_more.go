@@ -14,6 +14,7 @@ func keySpecimens(s *Site) []specimen {
 		{ID: "key_01KE3W6Q5JX7N0V2D9H4T8ABCM", Name: "Purchasing", Source: "sap", Scopes: words("submit", "release", "facts"), Returns: []string{"https://erp.example.com"}, Made: at.long, Ends: at.later, By: "Samuel Mensah", State: "works"},
 		{ID: "key_01KE3W6Q5JX7N0V2D9H4T8ABCN", Name: "Invoices of the old system, until it is switched off for good", Source: "a_system_with_a_very_long_name_of_its_own", Scopes: words("submit", "evaluate", "facts", "alert", "vouch", "release", "audit", "events"), Made: at.long, Ends: at.soon, By: t("admin.actor.operator"), State: "soon"},
 	}
+	keys = append(keys, keyRow{ID: "key_01KE3W6Q5JX7N0V2D9H4T8ABCP", Name: "Purchasing, second line", Source: "sap", Scopes: words("submit", "release"), Made: at.ago, Ends: at.later, By: "Samuel Mensah", State: "waits"})
 	over := []keyRow{{ID: "key_3", Name: "Trial", Source: "erp", Ends: at.ago, State: "revoked"}, {ID: "key_4", Name: specimenRightName, Source: "erp", Ends: at.long, State: "expired"}}
 	page := func(state string, w keysView) specimen {
 		w.Tabs, w.Own = adminTabs(t, "keys"), ownKeys(t)

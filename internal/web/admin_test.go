@@ -134,7 +134,10 @@ func TestResetIsForTwo(t *testing.T) {
 		t.Errorf("her session lives on: %d", a.Status)
 	}
 	c.get(path+"/invite").lacks(t, "/enrol#")
-	made := c.post(path + "/invite")
+	if a := c.post(path + "/invite"); a.Status == 200 {
+		t.Errorf("a link without a step-up: %s", a.text())
+	}
+	made := c.byKey(s.Person("samuel").Key, path+"/invite")
 	link := regexp.MustCompile(`/enrol#([^<]+)<`).FindStringSubmatch(made.Body)
 	if made.Status != 200 || link == nil {
 		t.Fatalf("%d %s", made.Status, made.text())

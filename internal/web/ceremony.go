@@ -72,6 +72,14 @@ func (v *visit) withLogin(f *stepUpFields) (err error) {
 	return err
 }
 
+// stepUpByBest is stepUpFor for acts that give power: whoever has a passkey proves them
+// with it, and no code is offered.
+func (v *visit) stepUpByBest(verb string) (stepUpFields, error) {
+	f, err := v.stepUpFor(verb)
+	f.Code = f.Code && !f.Passkey
+	return f, err
+}
+
 // provenFor reads the proof that came with a form, for an act that is named by its
 // subject. With phase=begin it answers with the ceremony itself and reports done: the
 // handler returns at once. The subject is made from the form, so that what is begun

@@ -196,12 +196,11 @@ func (v *visit) delegatePage(others bool, status int, problem *errorView) error 
 		w.Heading, w.Lead, w.Action = v.t("delegations.propose.heading"), v.t("delegations.propose.lead"), "/delegations/propose"
 		w.For, w.Decides, w.Verb = people(colleagues.Below, v.form("for")+v.query("for")), v.decides("second_either"), v.proposeVerb()
 	} else {
-		f, err := v.stepUpFor(v.t("delegations.make.verb"))
+		f, err := v.stepUpByBest(v.t("delegations.make.verb"))
 		if err != nil {
 			return err
 		}
 		f.OpenCode = v.form("with") == "code"
-		f.Code = f.Code && !f.Passkey // who has a passkey delegates with it
 		w.StepUp = &f
 	}
 	kinds, err := v.kinds()

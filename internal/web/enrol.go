@@ -181,6 +181,20 @@ func (v *visit) factorName() string {
 // as the answer of the press itself, since nothing keeps the secret to show it again.
 func beginApp(v *visit) error { return v.appPage(http.StatusOK, nil) }
 
+// secretOf is the secret that the form is about, while it may still be tried, or else a
+// fresh one.
+func (v *visit) secretOf(s authority.Session, problem *errorView) (*authority.Ceremony, error) {
+	if problem == nil {
+		return v.org.BeginEnrolment(v.ctx(), s, authn.KindTOTP)
+	}
+	c, err := v.org.EnrolmentBegun(v.ctx(), s, v.form("challenge"))
+	if hasCode(err, countersign.CodeGone) {
+		problem.Hint = v.t("enrol.fresh_secret")
+		return v.org.BeginEnrolment(v.ctx(), s, authn.KindTOTP)
+	}
+	return c, err
+}
+
 func (v *visit) appPage(status int, problem *errorView) error {
 	s, err := v.enrolling()
 	if errors.Is(err, errNoGrant) {
@@ -188,7 +202,7 @@ func (v *visit) appPage(status int, problem *errorView) error {
 	} else if err != nil {
 		return err
 	}
-	c, err := v.org.BeginEnrolment(v.ctx(), s, authn.KindTOTP)
+	c, err := v.secretOf(s, problem)
 	if err != nil {
 		return err
 	}
@@ -222,8 +236,8 @@ func (v *visit) needsPassword() (bool, error) {
 	}), nil
 }
 
-// enrolApp ends the enrolment of a code generator with its first code. A wrong code
-// uses the secret up, so that a fresh one is shown.
+// enrolApp ends the enrolment of a code generator with its first code. After a wrong
+// one the same secret is shown, until it was tried too often.
 func enrolApp(v *visit) error {
 	s, err := v.enrolling()
 	if errors.Is(err, errNoGrant) {
@@ -234,21 +248,16 @@ func enrolApp(v *visit) error {
 	password := v.form("password")
 	if again, ok := v.r.PostForm["again"]; ok && again[0] != password {
 		e, _ := v.shown(countersign.NewProblem(countersign.CodeInvalid, "%s", v.t("enrol.passwords_differ")))
-		return v.appPage(e.Status, v.freshSecret(e))
+		return v.appPage(e.Status, e)
 	}
 	done, err := v.org.FinishEnrolment(v.ctx(), s, authority.EnrolBody{Challenge: v.form("challenge"), Name: v.factorName(), Code: digits(v.form("code")), Password: password})
 	if e, ok := v.shown(err); ok {
-		return v.appPage(e.Status, v.freshSecret(e))
+		return v.appPage(e.Status, e)
 	}
 	if err != nil {
 		return err
 	}
 	return v.enrolled(done)
-}
-
-func (v *visit) freshSecret(e *errorView) *errorView {
-	e.Hint = v.t("enrol.fresh_secret")
-	return e
 }
 
 // enrolledCookie says what was enrolled just now, to the browser that did it and to
@@ -269,7 +278,7 @@ func (v *visit) enrolled(e *authority.Enrolled) error {
 		return v.redirect("/factors?added=" + state)
 	}
 	v.forget()
-	v.passing(enrolledCookie, state+"|"+e.ID+"|"+e.CountsFrom, time.Hour)
+	v.passing(enrolledCookie, state+"|"+e.Compare+"|"+e.CountsFrom, time.Hour)
 	return v.redirect("/enrol/done")
 }
 
@@ -290,13 +299,10 @@ func showEnrolled(v *visit) error {
 
 func (v *visit) doneView(kept string) doneView {
 	parts := strings.Split(kept, "|")
-	if len(parts) != 3 || !slices.Contains([]string{"counts", "cools", "waits"}, parts[0]) || !countersign.IsID(countersign.PrefixAuthenticator, parts[1]) {
+	if len(parts) != 3 || !slices.Contains([]string{"counts", "cools", "waits"}, parts[0]) {
 		return doneView{}
 	}
-	w := doneView{State: parts[0]}
-	if w.State == "waits" {
-		w.Compare = compareCode(parts[1])
-	}
+	w := doneView{State: parts[0], Compare: parts[1]}
 	if t, err := time.Parse(time.RFC3339, parts[2]); err == nil {
 		w.From = v.format.Moment(v.site.texts, t, v.now())
 	}

@@ -1,9 +1,6 @@
 package web
 
 import (
-	"crypto/sha256"
-	"encoding/binary"
-	"fmt"
 	"strconv"
 	"strings"
 
@@ -29,15 +26,6 @@ func (v *visit) deviceName(kind string) string {
 		}
 	}
 	return v.t("enrol.name.other")
-}
-
-// compareCode is what an enrolee reads out, and whoever confirms the enrolment types
-// in: six digits of the hash of the authenticator's identifier. Whoever enrolled in the
-// enrolee's place would have another.
-func compareCode(authenticator string) string {
-	sum := sha256.Sum256([]byte("countersign compare\n" + authenticator))
-	n := fmt.Sprintf("%06d", binary.BigEndian.Uint64(sum[:8])%1_000_000)
-	return n[:3] + " " + n[3:]
 }
 
 // qrPath draws a QR code as the path of an SVG: one unit a module, with the quiet zone

@@ -106,7 +106,7 @@ func (v *visit) factorView(a authority.AuthenticatorView, all []authority.Authen
 	case a.ReportedAt != "":
 		f.State, f.Lost = "lost", false
 	case a.Waits:
-		f.State, f.Compare = "waits", compareCode(a.ID)
+		f.State, f.Compare = "waits", a.Compare
 	case !past(a.CountsFrom, v.now()):
 		f.State, f.From = "cools", v.moment(a.CountsFrom)
 	}

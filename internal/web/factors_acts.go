@@ -3,10 +3,8 @@ package web
 import (
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
-	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/authority"
 )
 
@@ -152,7 +150,7 @@ func showUnconfirmed(v *visit) error {
 }
 
 func (v *visit) unconfirmedItem(a authority.AuthenticatorView) unconfirmedItem {
-	i := unconfirmedItem{ID: a.ID, Name: named(a.PersonName), Factor: named(a.Name), Type: v.t("factors.type." + a.Type), How: enrolledHow(v.t, a.EnrolledBy),
+	i := unconfirmedItem{InvitedBy: a.Inviter, ID: a.ID, Name: named(a.PersonName), Factor: named(a.Name), Type: v.t("factors.type." + a.Type), How: enrolledHow(v.t, a.EnrolledBy),
 		Yours: a.Person == v.session.Person.ID, Inviter: a.InvitedBy == v.session.Person.ID}
 	if t, err := time.Parse(time.RFC3339, a.EnrolledAt); err == nil {
 		i.At = v.format.Moment(v.site.texts, t, v.now())
@@ -186,7 +184,7 @@ func (v *visit) confirmPage(status int, problem *errorView) error {
 	if item.Yours || item.Inviter {
 		return v.redirect("/factors/confirm")
 	}
-	f, err := v.stepUpFor(v.t("factors.confirm.verb"))
+	f, err := v.stepUpByBest(v.t("factors.confirm.verb"))
 	if err != nil {
 		return err
 	}
@@ -195,27 +193,18 @@ func (v *visit) confirmPage(status int, problem *errorView) error {
 	return v.render(view{name: "factors-confirm-one", title: v.t("factors.confirm.heading_of", "name", item.Name), plain: true, status: status, data: w})
 }
 
-// confirmFactor records that the visitor has compared with the enrolee. What the
-// enrolee reads out is compared here first, so that nobody can confirm without asking.
+// confirmFactor records that the visitor has compared with the enrolee.
 func confirmFactor(v *visit) error {
 	if err := v.administratorsOnly(); err != nil {
 		return err
 	}
 	id := v.path("factor")
-	if strings.ReplaceAll(compareCode(id), " ", "") != digits(v.form("compare")) {
-		p := countersign.NewProblem(countersign.CodeInvalid, "%s", v.t("factors.confirm.differs")).WithHint("%s", v.t("factors.confirm.differs_hint"))
-		if v.begins() {
-			return p
-		}
-		e, _ := v.shown(p)
-		return v.confirmPage(e.Status, e)
-	}
 	body, done, err := v.provenFor("confirm:" + id)
 	if done {
 		return nil
 	}
 	if err == nil {
-		if err = v.org.ConfirmEnrolment(v.ctx(), *v.session, id, body); err == nil {
+		if err = v.org.ConfirmEnrolment(v.ctx(), *v.session, id, authority.ConfirmBody{Compare: v.form("compare"), StepUp: body}); err == nil {
 			return v.redirect("/factors/confirm")
 		}
 	}

@@ -57,7 +57,7 @@ func factorSpecimens(s *Site) []specimen {
 
 func confirmSpecimens(s *Site, f stepUpFields) []specimen {
 	t, now := s.texts.T, specimenNow()
-	item := unconfirmedItem{ID: "fac_1", Name: "Daniel Novák", Factor: "iPhone", Type: t("factors.type.passkey"), At: Format{}.Moment(s.texts, now.Add(-time.Hour), now), How: t("factors.by.invitation")}
+	item := unconfirmedItem{ID: "fac_1", Name: "Daniel Novák", Factor: "iPhone", Type: t("factors.type.passkey"), At: Format{}.Moment(s.texts, now.Add(-time.Hour), now), How: t("factors.by.invitation"), InvitedBy: "Samuel Osei"}
 	yours, inviter := item, item
 	yours.Name, yours.Yours = "Marta Lindqvist", true
 	inviter.Name, inviter.Inviter = "محمد عبد الرحمن", true
@@ -68,7 +68,7 @@ func confirmSpecimens(s *Site, f stepUpFields) []specimen {
 		return specimen{page: "factors-confirm-one", state: state, visitor: "administrator",
 			view: view{name: "factors-confirm-one", title: t("factors.confirm.heading_of", "name", item.Name), plain: true, data: confirmView{Item: item, StepUp: f, Problem: problem}}}
 	}
-	differs := errorOf(countersign.NewProblem(countersign.CodeInvalid, "%s", t("factors.confirm.differs")).WithHint("%s", t("factors.confirm.differs_hint")), t)
+	differs := errorOf(countersign.NewProblem(countersign.CodeInvalid, "these are not the digits of this enrolment: nothing was confirmed").WithHint("ask the enrolee again"), t)
 	return []specimen{list("empty"), list("waiting", item, yours, inviter), one("ask", nil), one("differs", &differs)}
 }
 

@@ -17,7 +17,7 @@ func keyRoutes() []route {
 		{pattern: "GET /admin/keys", who: signedIn, serve: register(showKeys)},
 		{pattern: "GET /admin/keys/new", who: signedIn, serve: administrators(showMakeKey)},
 		{pattern: "POST /admin/keys/new", who: signedIn, attempt: true, serve: administrators(makeKey)},
-	}, askRoutes("/admin/keys/{key}/revoke", askRevokeKey), askRoutes("/admin/rotate/{kind}", askRotate))
+	}, askRoutes("/admin/keys/{key}/revoke", askRevokeKey), askRoutes("/admin/keys/{key}/confirm", askConfirmKey), askRoutes("/admin/rotate/{kind}", askRotate))
 }
 
 // keysView lists API keys, and the server's own.
@@ -37,7 +37,8 @@ type keyRow struct {
 	Returns          []string
 	Made, Ends       Moment
 	By               string
-	State            string // "works", "soon", "expired", "revoked"
+	State            string // "works", "waits", "soon", "expired", "revoked"
+	Mine             bool   // the visitor made it: somebody else confirms it
 }
 
 // ownKey is one of the server's own keys.
@@ -50,7 +51,7 @@ func showKeys(v *visit) error {
 	}
 	w := keysView{Tabs: adminTabs(v.t, "keys"), May: v.member(authority.GroupAdministrators), Own: ownKeys(v.t)}
 	switch said := v.query("said"); said {
-	case "revoked", "rotated", "rotated-later", "resealed-most":
+	case "revoked", "confirmed", "rotated", "rotated-later", "resealed-most":
 		w.Said = v.t("keys.said." + said)
 	}
 	var ids []string
@@ -62,12 +63,12 @@ func showKeys(v *visit) error {
 		return err
 	}
 	for _, k := range slices.Backward(all.Items) {
-		row := keyRow{ID: k.ID, Name: k.Name, Source: k.Source, Scopes: scopeWords(v.t, k.Scopes), Returns: k.Returns, Made: v.moment(k.CreatedAt), Ends: v.moment(k.ExpiresAt),
+		row := keyRow{Mine: k.CreatedBy == v.session.Person.ID, ID: k.ID, Name: k.Name, Source: k.Source, Scopes: scopeWords(v.t, k.Scopes), Returns: k.Returns, Made: v.moment(k.CreatedAt), Ends: v.moment(k.ExpiresAt),
 			By: v.whoMade(known, k.CreatedBy), State: keyState(k, v.now())}
 		if row.State == "revoked" {
 			row.Ends = v.moment(k.RevokedAt)
 		}
-		if row.State == "works" || row.State == "soon" {
+		if row.State == "works" || row.State == "waits" || row.State == "soon" {
 			w.Keys = append(w.Keys, row)
 		} else {
 			w.Over = append(w.Over, row)
@@ -90,10 +91,12 @@ func keyState(k authority.KeyView, now time.Time) string {
 	switch ends, err := time.Parse(time.RFC3339, k.ExpiresAt); {
 	case k.RevokedAt != "":
 		return "revoked"
+	case err == nil && !ends.After(now):
+		return "expired"
+	case k.Waits:
+		return "waits"
 	case err != nil:
 		return "works" // without an end
-	case !ends.After(now):
-		return "expired"
 	case ends.Before(now.Add(soon)):
 		return "soon"
 	}
@@ -123,6 +126,7 @@ type makeKeyView struct {
 	Key, ID                     string // shown this once
 	Ends                        Moment
 	Words                       []string
+	Waits                       bool // for a second administrator
 }
 
 type scopeBox struct {
@@ -136,7 +140,7 @@ const keyDays = "365"
 func showMakeKey(v *visit) error { return v.makeKeyPage(http.StatusOK, nil) }
 
 func (v *visit) makeKeyPage(status int, problem *errorView) error {
-	f, err := v.stepUpFor(v.t("keys.make.verb"))
+	f, err := v.stepUpByBest(v.t("keys.make.verb"))
 	if err != nil {
 		return err
 	}
@@ -185,7 +189,7 @@ func makeKey(v *visit) error {
 			made, err = v.org.CreateKey(v.ctx(), *v.session, n, proof)
 		}
 		if err == nil {
-			w := makeKeyView{Name: n.Name, Source: made.Source, Key: made.Key, ID: made.ID, Ends: v.moment(made.ExpiresAt), Words: scopeWords(v.t, made.Scopes)}
+			w := makeKeyView{Name: n.Name, Source: made.Source, Key: made.Key, ID: made.ID, Ends: v.moment(made.ExpiresAt), Words: scopeWords(v.t, made.Scopes), Waits: made.Waits}
 			return v.render(view{name: "admin-key-make", title: v.t("keys.made.heading"), area: "admin", data: w})
 		}
 	}
@@ -195,22 +199,58 @@ func makeKey(v *visit) error {
 	return err
 }
 
-// askRevokeKey ends a key.
-func askRevokeKey(v *visit) (*asked, error) {
+// apiKey reads the key that the address names, if it was not ended.
+func (v *visit) apiKey() (k authority.KeyView, err error) {
 	if err := v.administratorsOnly(); err != nil {
-		return nil, err
+		return k, err
 	}
 	all, err := v.org.APIKeys(v.ctx(), *v.session)
 	if err != nil {
-		return nil, err
+		return k, err
 	}
 	at := slices.IndexFunc(all.Items, func(k authority.KeyView) bool { return k.ID == v.path("key") && k.RevokedAt == "" })
 	if at < 0 {
+		return k, nothingHere(v)
+	}
+	return all.Items[at], nil
+}
+
+// keyFacts are what is said of a key before something is done with it.
+func (v *visit) keyFacts(k authority.KeyView) []askFact {
+	return []askFact{{Label: v.t("keys.id"), Text: k.ID, Mono: true}, {Label: v.t("keys.may"), Text: strings.Join(scopeWords(v.t, k.Scopes), " · ")}}
+}
+
+// askConfirmKey lets a key work that waits for a second administrator.
+func askConfirmKey(v *visit) (*asked, error) {
+	k, err := v.apiKey()
+	if err != nil {
+		return nil, err
+	}
+	if !k.Waits || k.CreatedBy == v.session.Person.ID {
 		return nil, nothingHere(v)
 	}
-	k := all.Items[at]
+	known, err := v.named(k.CreatedBy)
+	if err != nil {
+		return nil, err
+	}
+	facts := append([]askFact{{Label: v.t("keys.source"), Text: k.Source}, {Label: v.t("keys.made_by"), Text: v.whoMade(known, k.CreatedBy)}}, v.keyFacts(k)...)
+	q := &asked{verb: v.t("keys.confirm.verb"), subject: authority.ConfirmKeySubject(k.ID),
+		view: askView{Heading: v.t("keys.confirm.heading", "name", k.Name), Does: []string{v.t("keys.confirm.does", "source", k.Source), v.t("keys.confirm.ask", "source", k.Source)},
+			Facts: facts, Decides: v.t("admin.decides.alone_proven"), Back: "/admin/keys"}}
+	q.do = func(proof authority.StepUpBody) (string, error) {
+		return "/admin/keys?said=confirmed", v.org.ConfirmKey(v.ctx(), *v.session, k.ID, proof)
+	}
+	return q, nil
+}
+
+// askRevokeKey ends a key.
+func askRevokeKey(v *visit) (*asked, error) {
+	k, err := v.apiKey()
+	if err != nil {
+		return nil, err
+	}
 	q := &asked{view: askView{Heading: v.t("keys.revoke.heading", "name", k.Name), Does: []string{v.t("keys.revoke.does", "source", k.Source), v.t("keys.revoke.for_good")},
-		Facts:   []askFact{{Label: v.t("keys.id"), Text: k.ID, Mono: true}, {Label: v.t("keys.may"), Text: strings.Join(scopeWords(v.t, k.Scopes), " · ")}},
+		Facts:   v.keyFacts(k),
 		Decides: v.t("admin.decides.alone"), Verb: v.t("keys.revoke.verb"), Danger: true, Back: "/admin/keys"}}
 	q.do = func(authority.StepUpBody) (string, error) {
 		return "/admin/keys?said=revoked", v.org.RevokeKey(v.ctx(), *v.session, k.ID)

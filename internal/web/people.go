@@ -18,7 +18,7 @@ func peopleRoutes() []route {
 		{pattern: "GET /admin/people/{person}/change", who: signedIn, serve: administrators(showChangePerson)},
 		{pattern: "POST /admin/people/{person}/change", who: signedIn, serve: administrators(changePerson)},
 		{pattern: "GET /admin/people/{person}/invite", who: signedIn, serve: administrators(showInvite)},
-		{pattern: "POST /admin/people/{person}/invite", who: signedIn, serve: administrators(invite)},
+		{pattern: "POST /admin/people/{person}/invite", who: signedIn, attempt: true, serve: administrators(invite)},
 	}, askRoutes("/admin/people/{person}/reset", askReset), askRoutes("/admin/people/{person}/sign-out", askSignOut),
 		askRoutes("/admin/people/{person}/break-glass", askBreakGlassName))
 }
@@ -188,7 +188,7 @@ type addPersonView struct {
 func showAddPerson(v *visit) error { return v.addPersonPage(http.StatusOK, nil) }
 
 func (v *visit) addPersonPage(status int, problem *errorView) error {
-	f, err := v.stepUpFor(v.t("people.add.verb"))
+	f, err := v.stepUpByBest(v.t("people.add.verb"))
 	if err != nil {
 		return err
 	}
@@ -221,16 +221,28 @@ type inviteView struct {
 	Name, Action, Back string
 	Link               string
 	Ends               Moment
-	Rights             bool // the person has rights: a third person confirms
+	Rights             bool          // the person has rights: a third person confirms
+	StepUp             *stepUpFields // nil while the organisation is founding
 	Problem            *errorView
 }
 
-func showInvite(v *visit) error {
+func showInvite(v *visit) error { return v.invitePage(http.StatusOK, nil) }
+
+func (v *visit) invitePage(status int, problem *errorView) error {
 	w, err := v.inviteView()
 	if err != nil {
 		return err
 	}
-	return v.render(view{name: "admin-invite", title: v.t("people.invite.heading", "name", w.Name), area: "admin", data: w})
+	if !v.who.Founding {
+		f, err := v.stepUpByBest(v.t("people.invite.verb"))
+		if err != nil {
+			return err
+		}
+		f.OpenCode = v.form("with") == "code"
+		w.StepUp = &f
+	}
+	w.Problem = problem
+	return v.render(view{name: "admin-invite", title: v.t("people.invite.heading", "name", w.Name), area: "admin", status: status, data: w})
 }
 
 func (v *visit) inviteView() (inviteView, error) {
@@ -248,7 +260,20 @@ func invite(v *visit) error {
 	if err != nil {
 		return err
 	}
-	in, err := v.org.Invite(v.ctx(), *v.session, v.path("person"))
+	var proof authority.StepUpBody
+	if !v.who.Founding {
+		var done bool
+		if proof, done, err = v.provenFor("invite:" + v.path("person")); done {
+			return err
+		}
+	}
+	var in *authority.Invited
+	if err == nil {
+		in, err = v.org.Invite(v.ctx(), *v.session, v.path("person"), proof)
+	}
+	if e, ok := v.shown(err); ok && !v.begins() && e.Status != http.StatusNotFound {
+		return v.invitePage(e.Status, e)
+	}
 	if err != nil {
 		return err
 	}
