@@ -371,7 +371,24 @@ func (r *releasing) sendBack(tx *store.Tx, next approval.State) error {
 		_, err := r.a.advance(tx, &r.row, r.state, next, e)
 		return err
 	}
-	return r.a.reweighed(tx, &r.caseFile, next, newWeighing{r.matter, r.weighing}, e)
+	return r.a.reweighed(tx, &r.caseFile, next, newWeighing{r.matter, r.weighing.sentBack(next.Why)}, e)
+}
+
+// RuleSentBack stands among the reasons, in the place of a rule's name, of a request that
+// its release sent back: what was new against it then.
+const RuleSentBack = "sent-back"
+
+// sentBack is the weighing with why the release sent the request back, before the rules
+// that counted: whoever decides again must know what is new. Who asked may be whom it is
+// about, and is told only that something is.
+func (w *weighing) sentBack(why string) *weighing {
+	told := *w
+	reason := func(sentence string, rest []countersign.Reason) []countersign.Reason {
+		return append([]countersign.Reason{{Rule: RuleSentBack, State: countersign.True, Sentence: sentence, Effect: countersign.OutcomeStepUp}}, rest...)
+	}
+	told.result.Reasons = reason("sent back by its release: "+why, w.result.Reasons)
+	told.result.ForRequester = reason("sent back by its release: something new stands against it", w.result.ForRequester)
+	return &told
 }
 
 // ConfirmRelease records that the caller executed what was released.

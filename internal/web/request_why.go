@@ -50,7 +50,7 @@ func (q *requestReader) reasons() reasonsView {
 	}
 	for _, r := range a.Reasons {
 		l := reasonLine{Sentence: sentence(upperFirst(r.Sentence)), Rule: named(r.Rule), Effect: q.tx.T("request.why.effect." + string(r.Effect)), Unknown: r.State == countersign.Unknown}
-		if q.sees {
+		if q.sees && r.Rule != authority.RuleSentBack { // which is no rule of the policy
 			l.Href = "/policy?version=" + version + "#rule-" + url.PathEscape(r.Rule)
 		}
 		if l.Unknown && len(r.Missing) > 0 {
