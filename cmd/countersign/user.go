@@ -207,8 +207,8 @@ func (c *userConfirmCmd) list(ctx context.Context, p *process, conn *connection)
 	}
 	for _, w := range waiting.Items {
 		by := ""
-		if w.Inviter != "" {
-			by = "  invited by " + printableText(w.Inviter)
+		if name := or(w.Inviter, w.InvitedBy); name != "" {
+			by = "  invited by " + printableText(name)
 		}
 		p.printf("%s  %s  %s%s\n", w.ID, w.Type, printableText(w.PersonName), by)
 	}

@@ -152,6 +152,9 @@ func showUnconfirmed(v *visit) error {
 func (v *visit) unconfirmedItem(a authority.AuthenticatorView) unconfirmedItem {
 	i := unconfirmedItem{InvitedBy: a.Inviter, ID: a.ID, Name: named(a.PersonName), Factor: named(a.Name), Type: v.t("factors.type." + a.Type), How: enrolledHow(v.t, a.EnrolledBy),
 		Yours: a.Person == v.session.Person.ID, Inviter: a.InvitedBy == v.session.Person.ID}
+	if key := "admin.actor." + a.InvitedBy; i.InvitedBy == "" && v.site.texts.has(key) {
+		i.InvitedBy = v.t(key)
+	}
 	if t, err := time.Parse(time.RFC3339, a.EnrolledAt); err == nil {
 		i.At = v.format.Moment(v.site.texts, t, v.now())
 	}
