@@ -133,7 +133,7 @@ func TestRuling14SecondPersonConfirms(t *testing.T) {
 	if one := by.get(path); strings.Contains(one.text(), digits) {
 		t.Error("the digits stand on the page of whoever is to ask for them")
 	}
-	if !strings.Contains(list.text(), "by an invitation (invited by the operator)") {
+	if !strings.Contains(list.text(), "by an invitation (invited by the operator") {
 		t.Errorf("how: %s", list.text())
 	}
 	if a := by.byKey(samuel.Key, path, "compare", "000 000"); a.Status != 400 || !strings.Contains(a.text(), "not the digits of this enrolment") {
