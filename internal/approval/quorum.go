@@ -126,7 +126,7 @@ func MissingInWords(s State) []string {
 		}
 	}
 	if n := m.breakGlassLacks(s.Decisions); n > 0 {
-		out = append(out, fmt.Sprintf("%d more with a passkey must approve, because break-glass was used", n))
+		out = append(out, fmt.Sprintf("%d more %s with a passkey must approve, because break-glass was used", n, personOrPeople(n)))
 	}
 	if s.Status == countersign.StatusUnsatisfiable {
 		out = append(out, "fewer people may approve this than are needed")
@@ -134,10 +134,18 @@ func MissingInWords(s State) []string {
 	return out
 }
 
-// whom names n people of a clause: "2 of finance or treasury, outside the
+// personOrPeople is the word for n of them.
+func personOrPeople(n int) string {
+	if n == 1 {
+		return "person"
+	}
+	return "people"
+}
+
+// whom names n people of a clause: "2 people of finance or treasury, outside the
 // requester's reporting line".
 func whom(c countersign.Clause, n int) string {
-	s := fmt.Sprintf("%d of %s", n, strings.Join(c.From, " or "))
+	s := fmt.Sprintf("%d %s of %s", n, personOrPeople(n), strings.Join(c.From, " or "))
 	if len(c.From) == 0 {
 		s = "the nominated approver"
 	}

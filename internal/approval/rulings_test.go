@@ -119,7 +119,7 @@ func TestRuling6StricterBindsThePerson(t *testing.T) {
 	s, err = Decide(s, a)
 	wantCode(t, err, "")
 	wantStatus(t, s, countersign.StatusPending) // because of who approved, two are needed
-	if got := strings.Join(MissingInWords(s), ";"); !strings.Contains(got, "1 of finance") {
+	if got := strings.Join(MissingInWords(s), ";"); !strings.Contains(got, "1 person of finance") {
 		t.Errorf("missing: %s", got)
 	}
 	b := act(s, bob, approve, soon)

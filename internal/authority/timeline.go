@@ -65,8 +65,9 @@ type Hold struct {
 
 // YourPart is what the person who looks may do here.
 type YourPart struct {
-	Acts       []string // open to them now, for themself: the Can constants
-	WhyNot     []WhyNot // why they may not approve, most telling first; empty where they may
+	Acts       []string             // open to them now, for themself: the Can constants
+	WhyNot     []WhyNot             // why they may not approve, most telling first; empty where they may
+	Clauses    []countersign.Clause // in which their approval would count
 	ActingFor  []ActingFor
 	Need       countersign.Assurance // of their act of approving
 	MaxAge     time.Duration         // of the oldest factor that counts; zero for none
@@ -109,11 +110,12 @@ const WhyFrozen = "frozen"
 
 // ActingFor is somebody in whose place the person could decide now.
 type ActingFor struct {
-	Person countersign.Principal
-	Acts   []string // CanApprove, CanDeny
-	WhyNot []WhyNot
-	EndsAt time.Time // of the delegation
-	Asked  Asked
+	Person  countersign.Principal
+	Acts    []string             // CanApprove, CanDeny
+	Clauses []countersign.Clause // in which that approval would count
+	WhyNot  []WhyNot
+	EndsAt  time.Time // of the delegation
+	Asked   Asked
 }
 
 // OwnFactor is one of the person's factors, and whether it would do.
@@ -132,6 +134,13 @@ type MissingClause struct {
 	// Where a clause has more than maxJudged members, they are counted and not judged.
 	Who      []countersign.Principal
 	Eligible int
+}
+
+// IsOneOf reports whether the clause is among others, whatever their counts.
+func (m *MissingClause) IsOneOf(all []countersign.Clause) bool {
+	return slices.ContainsFunc(all, func(c countersign.Clause) bool {
+		return c.OutsideChain == m.Clause.OutsideChain && slices.Equal(c.From, m.Clause.From)
+	})
 }
 
 // MaxNamed is the most people that a clause names.

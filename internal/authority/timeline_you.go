@@ -66,10 +66,7 @@ func (r *pageReader) able(m *MissingClause, members []store.Membership) error {
 			return err
 		}
 		e := approval.Eligible(s, who, r.tx.Now())
-		counts := slices.ContainsFunc(e.Clauses, func(c countersign.Clause) bool {
-			return c.OutsideChain == m.Clause.OutsideChain && slices.Equal(c.From, m.Clause.From)
-		})
-		if !counts || waitsFor(e) == nil {
+		if !m.IsOneOf(e.Clauses) || waitsFor(e) == nil {
 			continue
 		}
 		m.Eligible++
@@ -94,7 +91,7 @@ func (r *pageReader) you() (YourPart, error) {
 		return out, err
 	}
 	e := approval.Eligible(st, me, now)
-	out.Acts = decidingActs(e)
+	out.Acts, out.Clauses = decidingActs(e), e.Clauses
 	if !e.MayApprove {
 		if out.WhyNot, err = r.whyNot(e, me); err != nil {
 			return out, err
@@ -265,7 +262,7 @@ func (r *pageReader) inPlaceOf() ([]ActingFor, error) {
 		}
 		e := approval.Eligible(r.c.state, who, r.tx.Now())
 		need := required(r.c.state, who)
-		f := ActingFor{Person: countersign.Principal{ID: from, Name: who.ActingFor.Person.Name}, Acts: decidingActs(e), EndsAt: who.ActingFor.Delegation.Ends,
+		f := ActingFor{Person: countersign.Principal{ID: from, Name: who.ActingFor.Person.Name}, Acts: decidingActs(e), Clauses: e.Clauses, EndsAt: who.ActingFor.Delegation.Ends,
 			Asked: Asked{need.Attestations, need.Reason}}
 		if !e.MayApprove {
 			if f.WhyNot, err = r.whyNot(e, who); err != nil {

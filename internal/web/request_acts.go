@@ -2,6 +2,7 @@ package web
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/countersign/countersign"
@@ -50,16 +51,63 @@ func (q *requestReader) actions() actionsView {
 	return w
 }
 
-// lead says what one more approval would bring about.
+// lead says what the visitor's approval would bring about: how many are lacking beside
+// it, of each clause, or that it is the last.
 func (q *requestReader) lead() string {
-	have, need := q.progress()
+	rest := q.rest()
 	switch hold := q.r.Approval.Requirement.Hold; {
-	case need-have > 1:
-		return q.tx.N("request.more", need-have-1, "n", q.f.Count(int64(need-have-1)))
+	case len(rest) > 0:
+		return q.tx.T("request.more", "whom", strings.Join(rest, " "+q.tx.T("request.and")+" "))
 	case hold > 0:
 		return q.tx.T("request.last_held", "time", q.f.Duration(q.tx, time.Duration(hold)*time.Second))
 	}
 	return q.tx.T("request.last")
+}
+
+// rest is whom each clause lacks beside the visitor. One person counts in every clause
+// that they belong to.
+func (q *requestReader) rest() []string {
+	mine, glass := q.r.You.Clauses, false
+	if !may(q.r, authority.CanApprove) {
+		if a := q.insteadOf(authority.CanApprove); a != nil {
+			mine = a.Clauses
+		} else {
+			glass = true // it replaces which group signs (ruling 21)
+		}
+	}
+	var out []string
+	for _, m := range q.r.Missing {
+		n := m.Lacks
+		if n > 0 && (glass || m.IsOneOf(mine)) {
+			n--
+		}
+		if n > 0 {
+			out = append(out, q.whom(m.Clause, n, true))
+		}
+	}
+	if glass && len(out) == 0 && !slices.ContainsFunc(q.r.Decisions, func(d authority.DecisionLine) bool {
+		return d.Void == "" && d.Act == countersign.ActApprove && d.Assurance.AtLeast(countersign.AssurancePhishingResistant)
+	}) {
+		out = append(out, q.tx.T("request.missing.strong"))
+	}
+	return out
+}
+
+// whom is how many people of a clause, at the beginning of a sentence or beside others.
+func (q *requestReader) whom(c countersign.Clause, n int, more bool) string {
+	switch {
+	case len(c.From) == 0 && q.r.Nominated != nil && more:
+		return q.them(*q.r.Nominated)
+	case len(c.From) == 0 && q.r.Nominated != nil:
+		return q.you(*q.r.Nominated)
+	case len(c.From) == 0 && more:
+		return q.tx.T("request.missing.nominated_object")
+	case len(c.From) == 0:
+		return q.tx.T("request.missing.nominated")
+	case more:
+		return q.tx.N("request.missing.group", n, "n", q.f.Count(int64(n)), "groups", groupNames(c.From, q.tx.T("request.or")))
+	}
+	return q.tx.N("request.missing.first", n, "n", q.f.Count(int64(n)), "groups", groupNames(c.From, q.tx.T("request.or")))
 }
 
 // insteadOf is the first person in whose place the visitor could do the act now.

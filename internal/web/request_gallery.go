@@ -43,7 +43,7 @@ func sampleRequest(change ...func(*authority.RequestView)) *authority.RequestVie
 			{Index: 48190, Published: true, Type: countersign.EntryRequestSubmitted, At: galleryNow.Add(-36 * time.Minute), Actor: countersign.Principal{ID: "key_erp", Name: "ERP"}, Facts: map[string]string{"outcome": "step_up"}},
 			{Index: 48205, Published: true, Type: countersign.EntryRequestQuestion, At: galleryNow.Add(-20 * time.Minute), Actor: countersign.Principal{ID: "per_ruth", Name: "Ruth Adler"}},
 			{Index: 48211, Published: true, Type: countersign.EntryDecisionMade, At: galleryNow.Add(-8 * time.Minute), Actor: countersign.Principal{ID: "per_ruth", Name: "Ruth Adler"}, Facts: map[string]string{"act": "approve"}}},
-		You: authority.YourPart{Acts: []string{authority.CanApprove, authority.CanDeny, authority.CanReassign, authority.CanFreeze}, Concerned: true, Need: countersign.AssurancePhishingResistant}}
+		You: authority.YourPart{Clauses: []countersign.Clause{{Count: 2, From: []string{"treasury"}}}, Acts: []string{authority.CanApprove, authority.CanDeny, authority.CanReassign, authority.CanFreeze}, Concerned: true, Need: countersign.AssurancePhishingResistant}}
 	sampleDocument(r, doc)
 	for _, c := range change {
 		c(r)
@@ -138,6 +138,10 @@ func requestSpecimens(s *Site) []specimen {
 		}), nil),
 		page("forbidden", sampleRequest(mayNot(countersign.StatusPending, authority.WhyNot{Code: approval.ObstacleRequester}, authority.WhyNot{Code: approval.ObstacleFactor, Args: map[string]string{"assurance": "phishing_resistant"}}), func(r *authority.RequestView) {
 			r.Missing[0].Who = r.Missing[0].Who[1:]
+		}), nil),
+		page("two-groups", sampleRequest(func(r *authority.RequestView) {
+			r.Missing = append(r.Missing, authority.MissingClause{Clause: countersign.Clause{Count: 2, From: []string{"finance"}}, Lacks: 2, Eligible: 12})
+			r.You.Clauses = []countersign.Clause{{Count: 2, From: []string{"treasury"}}}
 		}), nil),
 		page("erased", sampleRequest(ended(countersign.StatusReleased), func(r *authority.RequestView) { r.Canonical = nil }), nil),
 		page("stale", sampleRequest(), func(_ *requestReader, w *requestView) {

@@ -41,7 +41,7 @@ func TestRequestPageSays(t *testing.T) {
 	order := s.Submit(testkit.Order("PO-1", "30000.00"))
 	path := "/r/" + order.ID
 	page := callerOf(t, s, marta.Token).get(path)
-	page.has(t, "Purchase order PO-1", "Nordwind Technik GmbH", "Why this needs you", "is EUR 30,000.00 or more", "large-purchase · policy v1", "1 of approvers", "too", "submitted it; the policy asks for approval",
+	page.has(t, "Purchase order PO-1", "Nordwind Technik GmbH", "Why this needs you", "is EUR 30,000.00 or more", "large-purchase · policy v1", "1 person of approvers", "too", "submitted it; the policy asks for approval",
 		"Review and approve", "Reject…", "Hand over…", "Freeze…", "Your approval is the last that is needed")
 	page.lacks(t, `href="/audit/`, `href="/policy`, "Withdraw…", "/revoke\"")
 	asker := callerOf(t, s, elif.Token).get(path)

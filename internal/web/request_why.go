@@ -173,17 +173,7 @@ func (q *requestReader) decided(d authority.DecisionLine) stepLine {
 
 // missing is a clause that still needs people, as a step that nobody has taken.
 func (q *requestReader) missing(m authority.MissingClause, number int) stepLine {
-	l := stepLine{Number: strconv.Itoa(number)}
-	switch {
-	case len(m.Clause.From) == 0 && q.r.Nominated != nil:
-		l.Name = q.you(*q.r.Nominated)
-	case len(m.Clause.From) == 0:
-		l.Name = q.tx.T("request.missing.nominated")
-	case m.Have == 0:
-		l.Name = q.tx.N("request.missing.first", m.Lacks, "n", q.f.Count(int64(m.Lacks)), "groups", groupNames(m.Clause.From, q.tx.T("request.or")))
-	default:
-		l.Name = q.tx.N("request.missing.group", m.Lacks, "n", q.f.Count(int64(m.Lacks)), "groups", groupNames(m.Clause.From, q.tx.T("request.or")))
-	}
+	l := stepLine{Number: strconv.Itoa(number), Name: q.whom(m.Clause, m.Lacks, m.Have > 0)}
 	var what []string
 	for _, p := range m.Who {
 		if p.ID == q.me && len(m.Clause.From) > 0 {
