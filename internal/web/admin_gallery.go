@@ -137,7 +137,7 @@ func personActSpecimens(s *Site) []specimen {
 	return []specimen{
 		add("empty", addPersonView{}), add("taken", addPersonView{Login: "marta", Name: "Marta Silva", Email: "m@example.com", Problem: &taken}),
 		adminSpecimen("admin-person-change", "ask", t("people.change.heading", "name", change.Name), change), adminSpecimen("admin-person-change", "meanwhile", t("people.change.heading", "name", wrong.Name), wrong),
-		invite("founding", inviteView{}), invite("ask", inviteView{StepUp: &stepUpFields{Verb: t("people.invite.verb"), Passkey: true}}), invite("made", inviteView{Link: "https://countersign.example.com/enrol#inv_3kT9vQ2mXw7LhR5sYpBz8dNfGc4JtUa1", Ends: at.soon}),
+		invite("founding", inviteView{Founding: true}), invite("ask", inviteView{StepUp: &stepUpFields{Verb: t("people.invite.verb"), Passkey: true}}), invite("made", inviteView{Link: "https://countersign.example.com/enrol#inv_3kT9vQ2mXw7LhR5sYpBz8dNfGc4JtUa1", Ends: at.soon}),
 		askSpecimen(s, "reset", askView{Heading: t("people.reset.heading", "name", "Marta Silva"), Lead: t("people.reset.lead"), Does: []string{t("people.reset.does"), t("people.reset.back"), t("people.reset.after")},
 			Reason: true, Decides: t("admin.decides.second"), Verb: t("people.reset.verb"), Danger: true}),
 		askSpecimen(s, "break-glass", askView{Heading: t("glass.name.heading", "name", specimenLongName), Does: []string{t("glass.name.does"), t("glass.name.when")}, Reason: true, Decides: t("admin.decides.two"),

@@ -162,8 +162,14 @@ func TestNothingElseIsOnTheCard(t *testing.T) {
 		}
 		_, page := cardOf(t, d, was, Format{})
 		got := readCard(t, page, Format{})
+		words := map[string]bool{} // names of further facts as words
+		for _, doc := range []*countersign.Document{d, was} {
+			for name := range valueOf(doc).Custom {
+				words[upperFirst(strings.ReplaceAll(name, "_", " "))] = true
+			}
+		}
 		for _, s := range got.rest {
-			if !catalogued(tx, s) {
+			if !catalogued(tx, s) && !words[s] {
 				t.Fatalf("seed %d: %q is neither of the document nor of the catalogue", seed, s)
 			}
 		}

@@ -2,6 +2,7 @@ package web
 
 import (
 	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -198,7 +199,7 @@ func (b *cardBuilder) custom(c *CardView) {
 	slices.Sort(names)
 	for _, name := range names {
 		at := "/custom/" + pointerToken(name)
-		r := Row{Field: &Value{Key: attribute(at), Class: kindID.class(), Parts: plainParts(name, kindID)}}
+		r := Row{Label: b.readable(name), Field: &Value{Key: attribute(at), Class: kindID.class(), Parts: plainParts(name, kindID)}}
 		if name == "" {
 			r.Field.Empty = b.tx.T("card.empty")
 		}
@@ -211,6 +212,26 @@ func (b *cardBuilder) custom(c *CardView) {
 	}
 }
 
+// readable is the name of a further fact as a person reads it: "Proposed by name" for
+// proposed_by_name. The name itself stands beneath it, always. Whatever is no such name
+// has none, and neither has one that would read like a term of ours: what the document
+// says of itself must not pass for it.
+func (b *cardBuilder) readable(name string) string {
+	if len(name) > 60 || !technicalName.MatchString(name) {
+		return ""
+	}
+	words := strings.ToUpper(name[:1]) + strings.ReplaceAll(name[1:], "_", " ")
+	for key, text := range b.tx.texts {
+		if strings.HasPrefix(key, "card.") && strings.EqualFold(text, words) {
+			return ""
+		}
+	}
+	return words
+}
+
+// technicalName is what programs call things by.
+var technicalName = regexp.MustCompile(`^[a-z][a-z0-9]*(_[a-z0-9]+)*$`)
+
 // goneCustom is a further fact that only the earlier version had.
 func (b *cardBuilder) goneCustom(name, was string) Row {
 	field := Value{Was: []Was{{Word: b.tx.T("card.gone"), Class: kindID.class(), Parts: plainParts(name, kindID)}}}
@@ -219,7 +240,7 @@ func (b *cardBuilder) goneCustom(name, was string) Row {
 		b.differ++
 		v.Empty = b.tx.T("card.gone_empty")
 	}
-	return Row{Field: &field, Entries: []Entry{{Main: v}}}
+	return Row{Label: b.readable(name), Field: &field, Entries: []Entry{{Main: v}}}
 }
 
 func (b *cardBuilder) attachments(c *CardView) {

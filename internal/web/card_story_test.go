@@ -406,3 +406,22 @@ func TestEveryBuiltInKindHasWords(t *testing.T) {
 		seen[words] = kind
 	}
 }
+
+// TestFurtherFactsReadAsWords: a further fact is called in words, with its own name
+// beneath; what is no plain name, and what would pass for a term of ours, stands as it is.
+func TestFurtherFactsReadAsWords(t *testing.T) {
+	d := sample()
+	d.Custom = map[string]string{"proposed_by_name": "Marta", "project": "P-1", "iban": "x", "Project": "y", "account": "DE00", "amount": "1", "a__b": "", "näme": "z"}
+	c, _ := cardOf(t, d, nil, Format{})
+	got := map[string]string{}
+	for _, r := range c.Rows {
+		if r.Field != nil && strings.HasPrefix(r.Field.Key, "/custom/") {
+			got[partsText(r.Field.Parts)] = r.Label
+		}
+	}
+	for name, want := range map[string]string{"proposed_by_name": "Proposed by name", "project": "Project", "iban": "Iban", "Project": "", "account": "", "amount": "", "a__b": "", "näme": ""} {
+		if label, ok := got[name]; !ok || label != want {
+			t.Errorf("%s: %q %v, want %q", name, label, ok, want)
+		}
+	}
+}

@@ -222,6 +222,7 @@ type inviteView struct {
 	Link               string
 	Ends               Moment
 	Rights             bool          // the person has rights: a third person confirms
+	Founding           bool          // there is nobody who could, and nobody has to
 	StepUp             *stepUpFields // nil while the organisation is founding
 	Problem            *errorView
 }
@@ -250,7 +251,7 @@ func (v *visit) inviteView() (inviteView, error) {
 	if err != nil {
 		return inviteView{}, err
 	}
-	return inviteView{Name: p.Name, Action: "/admin/people/" + p.ID + "/invite", Back: "/admin/people/" + p.ID, Rights: len(p.Groups) > 0}, nil
+	return inviteView{Name: p.Name, Action: "/admin/people/" + p.ID + "/invite", Back: "/admin/people/" + p.ID, Rights: len(p.Groups) > 0, Founding: v.who.Founding}, nil
 }
 
 // invite shows the link as the answer of the press itself: nothing keeps it, so that no
