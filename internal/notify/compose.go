@@ -88,7 +88,7 @@ func hostOf(address string) (string, error) {
 // write fills in the content; false when it need not be sent.
 func (w *writing) write() (wanted bool, err error) {
 	l := &w.letter
-	w.out.Foot = []string{w.t("foot.doorbell"), w.t("foot.from", "organisation", line(w.org.Name, maxNameShown))}
+	w.out.Foot = []string{w.t("foot.doorbell"), w.t("foot.from", "organisation", said(w.org.Name, maxNameShown))}
 	switch {
 	case isID(l.Subject, countersign.PrefixRequest):
 		wanted, err = w.request()
@@ -180,7 +180,7 @@ func (w *writing) what(r store.Approval) (what, by string) {
 		return what, by
 	}
 	kind := w.texts.kind(d.Kind)
-	id := line(d.ID, maxNameShown)
+	id := said(d.ID, maxNameShown)
 	what = w.t("what.plain", "kind", kind, "id", id)
 	w.add("kind", kind)
 	w.add("id", id)
@@ -190,12 +190,12 @@ func (w *writing) what(r store.Approval) (what, by string) {
 		w.add("amount", amount)
 	}
 	if d.Payee != nil {
-		w.add("payee", line(d.Payee.Name, maxNameShown))
+		w.add("payee", said(d.Payee.Name, maxNameShown))
 	}
 	if d.Requester != nil {
-		by = line(d.Requester.Name, maxNameShown)
+		by = said(d.Requester.Name, maxNameShown)
 		if by == "" {
-			by = line(d.Requester.ID, maxNameShown)
+			by = said(d.Requester.ID, maxNameShown)
 		}
 		w.add("by", by)
 	}
@@ -217,7 +217,7 @@ func (w *writing) security() (bool, error) {
 	if kind == "" {
 		kind = w.t("factor.other")
 	}
-	w.words("name", line(who.Name, maxNameShown), "factor", kind)
+	w.words("name", said(who.Name, maxNameShown), "factor", kind)
 	switch l.Kind {
 	case kindResetOf:
 		w.link("/r/" + url.PathEscape(l.Facts["request"]))
@@ -253,7 +253,7 @@ func (w *writing) alert() (bool, error) {
 	w.words("severity", w.t("severity."+a.Severity))
 	w.add("severity", w.t("severity."+a.Severity))
 	if w.full {
-		w.add("title", line(a.Title, maxTitleShown))
+		w.add("title", said(a.Title, maxTitleShown))
 	}
 	w.add("at", w.format.moment(w.texts, a.Raised))
 	w.add("expires", w.format.moment(w.texts, a.Expires))
@@ -279,7 +279,7 @@ func (w *writing) freeze() (bool, error) {
 		if err = unlessGone(err); err != nil {
 			return false, err
 		}
-		w.add("by", line(p.Name, maxNameShown))
+		w.add("by", said(p.Name, maxNameShown))
 	}
 	w.add("at", w.format.moment(w.texts, f.Placed))
 	w.add("expires", w.format.moment(w.texts, f.Expires))

@@ -31,7 +31,7 @@ type desk struct {
 
 // got is a mail that lay in the folder.
 type got struct {
-	to, subject, text, id, thread string
+	to, subject, text, html, id, thread string
 }
 
 func openDesk(t *testing.T, s *testkit.Server, details string) *desk {
@@ -97,7 +97,7 @@ func opened(t *testing.T, raw []byte) got {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return got{to: strings.TrimSuffix(to[0].Address, "@example.com"), subject: p.Subject, text: p.Text, id: p.Header.Get("Message-Id"), thread: p.Header.Get("References")}
+	return got{to: strings.TrimSuffix(to[0].Address, "@example.com"), subject: p.Subject, text: p.Text, html: p.HTML, id: p.Header.Get("Message-Id"), thread: p.Header.Get("References")}
 }
 
 // told is who got a mail with these words in its subject.
@@ -170,6 +170,31 @@ func TestMailsOfARequest(t *testing.T) {
 			t.Errorf("what passed undisturbed disturbs: %v", all)
 		}
 	})
+}
+
+// TestTrapPayeeLikeALink: what callers name is no link in any part of a mail; the page is
+// the only one.
+func TestTrapPayeeLikeALink(t *testing.T) {
+	s := testkit.StartSQLite(t, testkit.Options{})
+	s.Settle()
+	s.Vendor("V-1", "https://evil.example.com/pay", 8, account())
+	d := openDesk(t, s, notify.DetailsSummary)
+	d.mails()
+	s.Submit(testkit.Order("PO-1.evil.example", "30000.00", func(doc *countersign.Document) { doc.Payee.Name = "https://evil.example.com/pay" }))
+	all := d.mails()
+	if len(all) == 0 {
+		t.Fatal("nobody was told")
+	}
+	for _, m := range all {
+		for _, part := range []string{m.text, m.html, m.subject} {
+			if strings.Contains(part, "evil.example") || strings.Count(part, "://") != strings.Count(part, s.URL+"/r/") {
+				t.Errorf("a link of somebody else's is in\n%s", part)
+			}
+		}
+		if !strings.Contains(m.text, "https[:]//evil[.]example[.]com/pay") || !strings.Contains(m.subject, "PO-1[.]evil[.]example") {
+			t.Errorf("%s\n%s", m.subject, m.text)
+		}
+	}
 }
 
 // A change of bank details: the watchers are told of the hold at once, and how to stop

@@ -55,5 +55,5 @@ func (t *texts) kind(kind string) string {
 	if text := t.maybe("kind." + kind); text != "" {
 		return text
 	}
-	return line(strings.ReplaceAll(kind, "_", " "), maxNameShown)
+	return said(strings.ReplaceAll(kind, "_", " "), maxNameShown)
 }

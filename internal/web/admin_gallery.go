@@ -72,7 +72,7 @@ func overviewSpecimens(s *Site) []specimen {
 			doc.Custom = map[string]string{"proposed_by": doc.Requester.ID, "proposed_by_name": doc.Requester.Name, "person": "Marta Silva"}
 		}
 		w := proposedOf(t, status, doc)
-		w.Card, w.Request, w.Back, w.Missing = specimenCard(s, doc), "/r/req_1", "/admin", []string{"1 more approval from administrators"}
+		w.Card, w.Request, w.Back, w.Missing = specimenCard(s, doc), "/r/req_1", "/admin", []string{"1 person of administrators must approve"}
 		return adminSpecimen("admin-proposed", state, w.Heading, w)
 	}
 	return []specimen{

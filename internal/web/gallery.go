@@ -73,7 +73,7 @@ func commonSpecimens(s *Site) []specimen {
 	for _, p := range []*countersign.Problem{
 		countersign.NewProblem(countersign.CodeNotFound, "%s", s.texts.T("error.nothing_here")),
 		countersign.NewProblem(countersign.CodeForbidden, "%s", s.texts.T("visit.only.hand_over")),
-		countersign.NewProblem(countersign.CodeInternal, "%s", s.texts.T("error.internal")),
+		countersign.NewProblem(countersign.CodeInternal, "%s", s.texts.T("error.internal_text")),
 		countersign.NewProblem(countersign.CodeUnavailable, "the clock of this server cannot be trusted now: nothing is allowed, decided or released").WithHint("an administrator must look at it"),
 		countersign.NewProblem(countersign.CodeRateLimited, "%s", s.texts.T("limit.pages")).WithHint("%s", s.texts.N("limit.wait", 2)),
 		countersign.Invalid(countersign.FieldError{Pointer: "/amount/value", Detail: "want at most two decimals for EUR"}),

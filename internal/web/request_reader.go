@@ -163,6 +163,9 @@ func (q *requestReader) differences(diff []countersign.Difference) []differenceL
 	var out []differenceLine
 	for _, d := range diff {
 		l := differenceLine{Field: q.fieldName(d.Pointer), This: sentence(d.Stored), Other: sentence(d.Sent)}
+		if strings.HasSuffix(d.Pointer, "amount/value") {
+			l.This, l.Other = q.f.Decimal(l.This), q.f.Decimal(l.Other)
+		}
 		if strings.HasSuffix(d.Pointer, "/account/value") {
 			l.This, l.Other = inFours(d.Stored), inFours(d.Sent)
 		}

@@ -50,7 +50,7 @@ func (q *requestReader) stateNote() note {
 		}
 		return note{Tone: "warn", Icon: "hourglass", Title: q.tx.T("request.note.expired"), When: q.moment(a.EndedAt), Lines: []string{q.tx.T(text)}}
 	case countersign.StatusCancelled:
-		return note{Icon: "undo", Title: q.tx.T("request.note.cancelled", "name", q.whoDid(countersign.EntryRequestCancelled)), When: q.moment(a.EndedAt),
+		return note{Icon: "undo", Title: upperFirst(q.tx.T("request.note.cancelled", "name", q.whoDid(countersign.EntryRequestCancelled))), When: q.moment(a.EndedAt),
 			Lines: []string{q.tx.T("request.note.cancelled_text")}}
 	case countersign.StatusSuperseded:
 		return note{Tone: "warn", Icon: "scroll", Title: q.tx.T("request.note.superseded"), When: q.moment(a.EndedAt), Lines: []string{q.tx.T("request.note.superseded_text")},

@@ -19,7 +19,7 @@ type refusalView struct {
 	Errors              []string
 	Reasons             []string
 	First               []string // who was first, and with what
-	Differences         []countersign.Difference
+	Differences         []differenceLine
 	Link, LinkText      string
 	Again               bool // the same page can be tried again
 }
@@ -128,9 +128,6 @@ func (v *visit) refuseAct(id string, act countersign.Act, err error) error {
 	if err != nil {
 		return err
 	}
-	for i, d := range f.Differences {
-		f.Differences[i].Stored, f.Differences[i].Sent = sentence(d.Stored), sentence(d.Sent)
-	}
 	if decided {
 		f.Link, f.LinkText, f.Again = "/r/"+id+"/receipt", v.t("step_up.to_receipt"), false
 	}
@@ -153,7 +150,7 @@ func (v *visit) refuseAct(id string, act countersign.Act, err error) error {
 // how the document that took this one's place differs.
 func (v *visit) refusal(p *countersign.Problem, r *authority.RequestView, act countersign.Act) (*refusalView, error) {
 	e := errorOf(p, v.t)
-	f := &refusalView{Title: e.Title, Detail: e.Detail, Hint: e.Hint, Reasons: e.Reasons, Differences: p.Differences, Again: true}
+	f := &refusalView{Title: e.Title, Detail: e.Detail, Hint: e.Hint, Reasons: e.Reasons, Differences: v.requestReader(r).differences(p.Differences), Again: true}
 	for _, x := range e.Errors {
 		f.Errors = append(f.Errors, asSentence(x.Detail))
 	}
@@ -180,9 +177,13 @@ func (v *visit) refusal(p *countersign.Problem, r *authority.RequestView, act co
 	}
 	f.Link, f.LinkText = "/r/"+newer.Approval.ID, v.t("step_up.to_newer")
 	if len(f.Differences) == 0 && len(r.Canonical) > 0 && len(newer.Canonical) > 0 {
-		f.Differences, err = countersign.Compare(r.Canonical, newer.Canonical)
+		differ, err := countersign.Compare(r.Canonical, newer.Canonical)
+		if err != nil {
+			return nil, err
+		}
+		f.Differences = v.requestReader(r).differences(differ)
 	}
-	return f, err
+	return f, nil
 }
 
 // whoWasFirst names who decided already, and how.

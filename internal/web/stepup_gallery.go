@@ -36,10 +36,10 @@ func stepUpSpecimens(s *Site) []specimen {
 		page("handed-over", approve(func(w *stepUpView) { w.Back = "" })),
 		page("forbidden", approve(func(w *stepUpView) {
 			w.Form, w.Enrol, w.Heading = nil, true, t("step_up.heading.not_open")
-			w.WhyNot = []string{"Marta Lindqvist asked for it.", "This needs a passkey, and Marta Lindqvist has none."}
+			w.WhyNot = []string{t("request.whynot.requester")}
 		})),
 		page("decided", approve(func(w *stepUpView) {
-			w.Form, w.Receipt, w.Heading, w.WhyNot = nil, "/r/req_1/receipt", t("step_up.heading.decided"), []string{"Marta Lindqvist has already decided."}
+			w.Form, w.Receipt, w.Heading, w.WhyNot = nil, "/r/req_1/receipt", t("step_up.heading.decided"), []string{t("request.whynot.decided", "by", t("request.you_object"))}
 		})),
 		page("long", approve(func(w *stepUpView) { w.Card = specimenCard(s, specimenLong()) })),
 		page("erased", approve(func(w *stepUpView) {
@@ -49,11 +49,12 @@ func stepUpSpecimens(s *Site) []specimen {
 	all[5].visitor = "handed"
 	all = append(all, page("revoke", stepUpView{Act: countersign.ActRevoke, Action: "/gallery", Back: "/r/req_1", Heading: t("step_up.heading.revoke"), Card: specimenCard(s, specimenDocument()),
 		Form: &actForm{StepUp: stepUpFields{Verb: t("step_up.verb.revoke"), Passkey: true}}}))
-	return append(append(all, stepUpRefusals(page, approve, t)...), receiptSpecimens(s)...)
+	return append(append(all, stepUpRefusals(s, page, approve)...), receiptSpecimens(s)...)
 }
 
 // stepUpRefusals are the page of an act after each way of being refused.
-func stepUpRefusals(page func(string, stepUpView) specimen, approve func(func(*stepUpView)) stepUpView, t func(string, ...any) string) []specimen {
+func stepUpRefusals(s *Site, page func(string, stepUpView) specimen, approve func(func(*stepUpView)) stepUpView) []specimen {
+	t := s.texts.T
 	refused := func(state string, f refusalView) specimen {
 		return page(state, approve(func(w *stepUpView) {
 			if w.Refusal = &f; !f.Again {
@@ -63,7 +64,7 @@ func stepUpRefusals(page func(string, stepUpView) specimen, approve func(func(*s
 	}
 	return []specimen{
 		refused("replaced", refusalView{Title: t("step_up.replaced"), Detail: t("step_up.replaced_detail"), Link: "/r/req_2", LinkText: t("step_up.to_newer"),
-			Differences: []countersign.Difference{{Pointer: "/amount/value", Stored: "48200.00", Sent: "84200.00"}, {Pointer: "/payee/account/value", Stored: "CZ6508000000192000145399", Sent: "CZ6508000000192000145388"}}}),
+			Differences: (&requestReader{tx: s.texts}).differences([]countersign.Difference{{Pointer: "/amount/value", Stored: "48200.00", Sent: "84200.00"}, {Pointer: "/payee/account/value", Stored: "CZ6508000000192000145399", Sent: "CZ6508000000192000145388"}})}),
 		refused("first", refusalView{Title: t("error.wrong_state"), Detail: "The request is not waiting for a decision.", First: []string{t("step_up.first.approve", "name", "Ruth Adler", "when", "3 min ago")},
 			Link: "/r/req_1/approve", LinkText: t("step_up.look_again")}),
 		refused("wrong-code", refusalView{Title: t("error.unauthenticated"), Detail: "The code is wrong.", Hint: "Wait for the next one.", Again: true}),
@@ -135,7 +136,7 @@ func receiptSpecimens(s *Site) []specimen {
 	return []specimen{
 		page("approved", func(*receiptView) {}),
 		page("waiting", func(w *receiptView) {
-			w.Status, w.Tone, w.Missing, w.File = t("receipt.status.pending"), "warn", []string{"1 more approval from treasury."}, ""
+			w.Status, w.Tone, w.Missing, w.File = t("receipt.status.pending"), "warn", []string{"1 person of treasury must approve."}, ""
 		}),
 		page("held", func(w *receiptView) {
 			until := Format{}.Moment(s.texts, now.Add(24*time.Hour), now)

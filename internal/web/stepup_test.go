@@ -303,7 +303,7 @@ func TestReplacedWhileLookedAt(t *testing.T) {
 	var newer countersign.Approval
 	s.Call("POST", "/v1/requests", s.Key, testkit.Body(testkit.Order("PO-1", "80000.00", func(d *countersign.Document) { d.Revision = "2" }), &countersign.Submission{Supersedes: order.ID}), &newer)
 	a := c.do("POST", path, values(append(fields, "phase", "begin")...))
-	for _, want := range []string{"This was replaced while you looked at it", "30000.00", "80000.00", "/r/" + newer.ID} {
+	for _, want := range []string{"This was replaced while you looked at it", "<th scope=\"row\">Amount</th>", "30\u202f000.00", "80\u202f000.00", "/r/" + newer.ID} {
 		if !strings.Contains(a.Body, want) {
 			t.Errorf("no %q in %d %s", want, a.Status, a.Body)
 		}
@@ -312,7 +312,7 @@ func TestReplacedWhileLookedAt(t *testing.T) {
 		t.Error("the script gets a whole page to put into a page")
 	}
 	whole := c.post(path, append(fields, "with", "code", "totp", "123456", "password", "x")...)
-	if whole.Status != 409 || !strings.Contains(whole.Body, "</html>") || !strings.Contains(whole.Body, "80000.00") || strings.Contains(whole.Body, `class="stack act"`) {
+	if whole.Status != 409 || !strings.Contains(whole.Body, "</html>") || !strings.Contains(whole.Body, "80\u202f000.00") || strings.Contains(whole.Body, `class="stack act"`) {
 		t.Errorf("without a script: %d %s", whole.Status, whole.text())
 	}
 }

@@ -205,7 +205,7 @@ func (v *visit) problem(err error) {
 	var p *countersign.Problem
 	if !errors.As(err, &p) || p.Code == countersign.CodeInternal {
 		v.site.cfg.Log.Error("a page failed", "page", v.route.pattern, "error", err)
-		p = countersign.NewProblem(countersign.CodeInternal, "%s", v.t("error.internal"))
+		p = countersign.NewProblem(countersign.CodeInternal, "%s", v.t("error.internal_text"))
 	}
 	e := errorOf(p, v.t)
 	if p.RetryAfterSeconds > 0 {
