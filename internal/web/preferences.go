@@ -8,6 +8,7 @@ import (
 
 	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/authority"
+	"github.com/countersign/countersign/internal/zones"
 )
 
 func preferenceRoutes() []route {
@@ -33,7 +34,7 @@ func formatOf(text string) Format {
 	if text == "" || json.Unmarshal([]byte(text), &s) != nil {
 		return f
 	}
-	if z, err := time.LoadLocation(s.Zone); err == nil && s.Zone != "" {
+	if z, err := zones.Load(s.Zone); err == nil && s.Zone != "" {
 		f.Zone = z
 	}
 	if ValidNumbers(s.Numbers) {
@@ -69,8 +70,8 @@ type exampleView struct {
 	Unknown          bool // the zone is none
 }
 
-// zones are those that are offered; every other IANA name can be typed.
-var zones = []string{"UTC", "Africa/Cairo", "Africa/Johannesburg", "Africa/Lagos", "Africa/Nairobi", "America/Argentina/Buenos_Aires", "America/Bogota", "America/Chicago", "America/Denver",
+// offeredZones are those that are offered; every other IANA name can be typed.
+var offeredZones = []string{"UTC", "Africa/Cairo", "Africa/Johannesburg", "Africa/Lagos", "Africa/Nairobi", "America/Argentina/Buenos_Aires", "America/Bogota", "America/Chicago", "America/Denver",
 	"America/Halifax", "America/Lima", "America/Los_Angeles", "America/Mexico_City", "America/New_York", "America/Santiago", "America/Sao_Paulo", "America/Toronto", "America/Vancouver",
 	"Asia/Bangkok", "Asia/Dhaka", "Asia/Dubai", "Asia/Hong_Kong", "Asia/Jakarta", "Asia/Jerusalem", "Asia/Karachi", "Asia/Kolkata", "Asia/Manila", "Asia/Riyadh", "Asia/Seoul",
 	"Asia/Shanghai", "Asia/Singapore", "Asia/Taipei", "Asia/Tokyo", "Atlantic/Reykjavik", "Australia/Melbourne", "Australia/Perth", "Australia/Sydney", "Europe/Amsterdam", "Europe/Athens",
@@ -93,7 +94,7 @@ func (v *visit) preferencesPage(status int, p countersign.Preferences, problem *
 }
 
 func preferencesOf(tx *Texts, p countersign.Preferences, now time.Time) preferencesView {
-	w := preferencesView{Zone: p.TimeZone, Zones: zones, Example: exampleOf(tx, p, now)}
+	w := preferencesView{Zone: p.TimeZone, Zones: offeredZones, Example: exampleOf(tx, p, now)}
 	for _, name := range authority.NumberFormats {
 		w.Numbers = append(w.Numbers, formChoice{name, Format{Numbers: name}.Decimal("1234567.89"), name == p.NumberFormat})
 	}
@@ -105,8 +106,8 @@ func preferencesOf(tx *Texts, p countersign.Preferences, now time.Time) preferen
 
 func exampleOf(tx *Texts, p countersign.Preferences, now time.Time) exampleView {
 	f := Format{Numbers: p.NumberFormat, Dates: p.DateFormat}
-	zone, err := time.LoadLocation(p.TimeZone)
-	if err != nil || p.TimeZone == "" || p.TimeZone == "Local" || len(p.TimeZone) > 64 {
+	zone, err := zones.Load(p.TimeZone)
+	if err != nil || p.TimeZone == "" {
 		return exampleView{Unknown: true}
 	}
 	f.Zone = zone
