@@ -3,6 +3,7 @@ package authority
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/authn"
@@ -49,8 +50,11 @@ func (a *Authority) byTheirBest(tx *store.Tx, person string, given countersign.A
 		return err
 	}
 	best, _, err := a.strongest(factors, tx.Now())
-	if err != nil || given.AtLeast(best) {
+	if err != nil {
 		return err
+	}
+	if given.AtLeast(best) {
+		return a.afterReport(tx, person, given)
 	}
 	hint := "use your passkey, in a browser"
 	if best == countersign.AssuranceHardware {
@@ -58,6 +62,29 @@ func (a *Authority) byTheirBest(tx *store.Tx, person string, given countersign.A
 	}
 	return countersign.NewProblem(countersign.CodeForbidden, "this act is proven with the strongest that you have: this was %s, and you have %s", given, best).
 		WithHint("%s", hint)
+}
+
+// quietAfterReport is how long after the report of a lost passkey its owner has to object.
+const quietAfterReport = 24 * time.Hour
+
+// afterReport refuses a proof without a passkey for a day after a passkey was reported
+// lost. Somebody who holds a session, the password
+// and the app could otherwise report the passkey away and act by what is left, before its
+// owner has read the mail about it.
+func (a *Authority) afterReport(tx *store.Tx, person string, given countersign.Assurance) error {
+	if given.AtLeast(countersign.AssurancePhishingResistant) {
+		return nil
+	}
+	reported, err := tx.PasskeyReported(person)
+	if err != nil || reported.IsZero() {
+		return err
+	}
+	until := reported.Add(quietAfterReport)
+	if !tx.Now().Before(until) {
+		return nil
+	}
+	return countersign.NewProblem(countersign.CodeForbidden, "a passkey of yours was reported lost: until %s UTC an act that gives power takes another passkey of yours",
+		until.UTC().Format("2006-01-02 15:04")).WithHint("another administrator can do it meanwhile")
 }
 
 // strongestKeys leaves, of the passkeys that a person could use, those by which they

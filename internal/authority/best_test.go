@@ -82,6 +82,42 @@ func TestPowerIsGivenByTheStrongestOneHas(t *testing.T) {
 	})
 }
 
+// TestReportedPasskeyIsNoWayDown: whoever holds a session, the password and the app of
+// somebody does not become as strong as these by reporting the passkey lost.
+func TestReportedPasskeyIsNoWayDown(t *testing.T) {
+	each(t, func(h *house) {
+		claire := h.who["claire"]
+		mine, err := h.a.Authenticators(h.ctx, claire.session)
+		h.must(err)
+		passkey := ""
+		for _, f := range mine.Items {
+			if f.Type == store.FactorPasskey {
+				passkey = f.ID
+				h.must(h.a.ReportAuthenticator(h.ctx, claire.session, f.ID))
+				in, err := claire.signInByCode(password)
+				h.must(err)
+				claire.session, err = h.a.AuthenticateSession(h.ctx, in.Token)
+				h.must(err)
+			}
+		}
+		act := func() error {
+			_, err := h.a.CreateKey(h.ctx, claire.session, authority.NewKey{Name: "wms", Source: "wms", Scopes: []string{"submit"}}, claire.stepUpByCode("key:wms:submit"))
+			return err
+		}
+		if p := h.refused(act(), countersign.CodeForbidden); !strings.Contains(p.Detail, "reported lost") {
+			h.t.Errorf("after the report: %q", p.Detail)
+		}
+		h.must(h.a.RemoveAuthenticator(h.ctx, claire.session, passkey, claire.stepUpByCode("remove:"+passkey)))
+		h.refused(act(), countersign.CodeForbidden) // taking it away washes nothing off
+		h.clock.forward(25 * time.Hour)
+		in, err := claire.signInByCode(password)
+		h.must(err)
+		claire.session, err = h.a.AuthenticateSession(h.ctx, in.Token)
+		h.must(err)
+		h.must(act())
+	})
+}
+
 // TestStepUpOffersWhatWouldDo: no code is offered for what a code is not enough for.
 func TestStepUpOffersWhatWouldDo(t *testing.T) {
 	h := onSQLite(t)

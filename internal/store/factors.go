@@ -69,6 +69,13 @@ func (tx *Tx) Authenticators(person string) ([]Authenticator, error) {
 	return List(tx, scanAuthenticator, `SELECT `+authenticatorColumns+` FROM authenticator WHERE org_id = $1 AND person_id = $2 AND removed_us = 0 ORDER BY created_us, id`, person)
 }
 
+// PasskeyReported reads when a person last reported a passkey lost or stolen, also one that
+// was removed since; the zero time for never.
+func (tx *Tx) PasskeyReported(person string) (at time.Time, err error) {
+	err = tx.Row(`SELECT COALESCE(MAX(reported_us), 0) FROM authenticator WHERE org_id = $1 AND person_id = $2 AND type = 'passkey'`, person).Scan(&at)
+	return at, err
+}
+
 // UnconfirmedAuthenticators lists passkeys and code generators of active people whose
 // standing says that they wait for a second person, oldest first.
 func (tx *Tx) UnconfirmedAuthenticators(limit int) ([]Authenticator, error) {
