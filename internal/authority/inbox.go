@@ -109,7 +109,7 @@ func (a *Authority) Inbox(ctx context.Context, s Session, q InboxQuery) (*InboxP
 
 func (b *inboxOf) page(q InboxQuery) (*InboxPage, error) {
 	out := &InboxPage{Tab: q.Tab}
-	first, err := b.you("", q.Limit) // also what the counts rest on
+	first, asked, err := b.first(q) // also what the counts rest on
 	if err != nil {
 		return nil, err
 	}
@@ -133,28 +133,45 @@ func (b *inboxOf) page(q InboxQuery) (*InboxPage, error) {
 	if err != nil {
 		return nil, err
 	}
-	out.Counts, err = b.counts(first)
+	out.Counts, err = b.counts(first, asked)
 	return out, err
 }
 
-// counts counts the tabs, each up to MaxInboxCount.
-func (b *inboxOf) counts(you found) (c InboxCounts, err error) {
-	const most = MaxInboxCount + 1
-	n := len(you.rows)
-	if you.next != "" {
-		if n, err = b.tx.CountAsked(store.AskedQuery{Who: b.asked(), Person: b.viewer.person}, most); err != nil {
-			return c, err
-		}
-		if n < most {
-			n -= you.rejected
+// mostCounted is as far as anything is counted.
+const mostCounted = MaxInboxCount + 1
+
+// first is the first page of what waits for the person, and how much there is where it
+// is more than that; where it is more than is counted, it is judged only to be shown.
+func (b *inboxOf) first(q InboxQuery) (page found, asked int, err error) {
+	count := func() (int, error) {
+		return b.tx.CountAsked(store.AskedQuery{Who: b.asked(), Person: b.viewer.person}, mostCounted)
+	}
+	if q.Tab != TabYou || q.After != "" {
+		if asked, err = count(); err != nil || asked >= mostCounted {
+			return page, asked, err
 		}
 	}
+	if page, err = b.you("", q.Limit); err == nil && page.next != "" && asked == 0 {
+		asked, err = count()
+	}
+	return page, asked, err
+}
+
+// counts counts the tabs, each up to MaxInboxCount.
+func (b *inboxOf) counts(you found, asked int) (c InboxCounts, err error) {
+	n := len(you.rows)
+	switch {
+	case asked >= mostCounted:
+		n, you = asked, found{}
+	case you.next != "":
+		n = asked - you.rejected
+	}
 	c.You = counted(n)
-	if n, err = b.tx.CountConcerning(b.concerned(), b.viewer.person, b.viewer.seesAll(), most); err != nil {
+	if n, err = b.tx.CountConcerning(b.concerned(), b.viewer.person, b.viewer.seesAll(), mostCounted); err != nil {
 		return c, err
 	}
 	c.Others = counted(n + you.rejected - you.unseen)
-	n, err = b.tx.CountFinishedOf(b.viewer.person, most)
+	n, err = b.tx.CountFinishedOf(b.viewer.person, mostCounted)
 	c.Decided = counted(n)
 	return c, err
 }

@@ -133,7 +133,9 @@ func (tx *Tx) CountAsked(q AskedQuery, most int) (n int, err error) {
 	if len(q.Who) == 0 {
 		return 0, nil
 	}
-	text, args := forEach(q.Who, []any{q.Person, most}, `SELECT w.approval_id AS id FROM audience w WHERE w.org_id = $1 AND w.live = 1 AND w.part = 'decide' AND w.who = %s`+notTheirs+` ORDER BY w.approval_id LIMIT $3`)
+	// What is the person's own is found once: of what waits, it is all live.
+	text, args := forEach(q.Who, []any{q.Person, most}, `SELECT w.approval_id AS id FROM audience w WHERE w.org_id = $1 AND w.live = 1 AND w.part = 'decide' AND w.who = %s
+		AND w.approval_id NOT IN (SELECT o.approval_id FROM audience o WHERE o.org_id = $1 AND o.who = 'own:' || $2 AND o.live = 1 AND o.part <> 'decide') ORDER BY w.approval_id LIMIT $3`)
 	err = tx.Row(`SELECT COUNT(DISTINCT id) FROM (`+text+`) m`, args...).Scan(&n)
 	return min(n, most), err
 }
