@@ -132,6 +132,13 @@ func (b *Bell) toldPerson(tx *store.Tx, e countersign.Event, l letter) ([]store.
 	}
 	var more []store.Job
 	if l.Kind == kindFactorRemoved && e.Facts["request"] != "" { // by two administrators, not by the person
+		past, _, err := before(tx, e)
+		if err != nil {
+			return nil, err
+		}
+		if slices.ContainsFunc(past, func(p countersign.Leaf) bool { return p.Type == e.Type && p.Facts["request"] == e.Facts["request"] }) {
+			return nil, nil // one reset takes several authenticators, and is told with the first
+		}
 		l.Kind = kindResetOf
 		people, err := members(tx, administrators)
 		if err != nil {
