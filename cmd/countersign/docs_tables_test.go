@@ -367,7 +367,7 @@ func kinds(t testing.TB, internal bool) []string {
 
 func exitCodes(t testing.TB) []string { return values(constants(t, "cmd/countersign/main.go", "exit")) }
 
-var ownAlert = regexp.MustCompile(`external: "([a-z]+):"`)
+var ownAlert = regexp.MustCompile(`(?:external: |\balert[A-Z][a-z]+ += )"([a-z]+):"`)
 
 // ownAlerts are the alerts that the product raises itself, by what their external id
 // begins with.

@@ -18,6 +18,15 @@ const (
 	maxAlertDays     = 90
 )
 
+// How the external ids of the authority's own alerts about one request begin. A
+// decision's id or the request's follows.
+const (
+	alertUnexpected    = "unexpected:"
+	alertLease         = "lease:"
+	alertUnsatisfiable = "unsatisfiable:"
+	alertTampered      = "tampered:"
+)
+
 var severities = []string{"low", "medium", "high", "critical"}
 
 // newAlert is an alert that the authority raises itself.
@@ -171,7 +180,7 @@ func alertView(row store.Alert) countersign.Alert {
 	case row.About == store.AboutOperation:
 		// Nobody can decide on a request: the alert is about the operation, so that it
 		// holds nothing back, and its external id names the request.
-		v.About.Request, _ = strings.CutPrefix(row.External, "unsatisfiable:")
+		v.About.Request, _ = strings.CutPrefix(row.External, alertUnsatisfiable)
 	default:
 		v.About.Person = row.About
 	}
@@ -221,6 +230,6 @@ func (a *Authority) unexpected(tx *store.Tx, c *caseFile, d countersign.Decision
 	case len(c.state.Requesters) > 0:
 		about = c.state.Requesters[0].ID
 	}
-	return a.raise(tx, newAlert{about: about, severity: "high", external: "unexpected:" + d.ID, days: defaultAlertDays, actor: d.Person.ID,
+	return a.raise(tx, newAlert{about: about, severity: "high", external: alertUnexpected + d.ID, days: defaultAlertDays, actor: d.Person.ID,
 		title: d.Person.Name + " did not expect " + c.row.Kind + " " + c.row.Object})
 }

@@ -48,6 +48,15 @@ func (a *Authority) mayErase(tx *store.Tx, request string) error {
 	if err != nil {
 		return err
 	}
+	own, err := alertsOn(tx, request)
+	if err != nil {
+		return err
+	}
+	for _, al := range own {
+		if al.Closed.IsZero() && al.Expires.After(tx.Now()) {
+			open = append(open, al)
+		}
+	}
 	if len(open) > 0 {
 		return bad("%s cannot be erased while the alert %s is open", request, open[0].ID)
 	}
@@ -65,20 +74,11 @@ func (a *Authority) erase(tx *store.Tx, c *caseFile, request, actor string) erro
 	if err != nil {
 		return err
 	}
-	for after := int64(-1); ; {
-		entries, err := tx.EntriesBySubject(request, after, 500)
-		if err != nil {
-			return err
-		}
-		for _, e := range entries {
-			if _, err := tx.EraseOpenings(e.ID); err != nil {
-				return err
-			}
-			after = e.Index
-		}
-		if len(entries) < 500 {
-			break
-		}
+	if err := tx.EraseOpeningsAbout(request); err != nil {
+		return err
+	}
+	if err := eraseAlerts(tx, request); err != nil { // before the decisions that their ids name
+		return err
 	}
 	state, err := stateOf(row)
 	if err != nil && !errors.Is(err, errTampered) {
@@ -105,29 +105,45 @@ func (a *Authority) erase(tx *store.Tx, c *caseFile, request, actor string) erro
 	return err
 }
 
-// eraseAround clears the thread on a request and its files, with the openings of their
-// entries: an entry that was written a moment ago may have no place among the others yet.
-func eraseAround(tx *store.Tx, request string) error {
-	thread, err := tx.Questions(request)
+// erasedTitle is what the alerts about a request say once it is erased.
+const erasedTitle = "about a request that was erased"
+
+// alertsOn lists the alerts about a request: what people raised about it, and what came
+// of it by itself (the refusal of somebody who did not expect it, a lapsed release, that
+// nobody can decide on it, that it was changed in the database).
+func alertsOn(tx *store.Tx, request string) ([]store.Alert, error) {
+	own := []string{alertLease + request, alertUnsatisfiable + request, alertTampered + request}
+	decisions, err := tx.Decisions(request)
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range decisions {
+		own = append(own, alertUnexpected+d.ID)
+	}
+	return tx.AlertsOn(request, own)
+}
+
+// eraseAlerts clears what the alerts about a request say of it: their titles name its
+// object, and who refused it. What they are about, and that they were, stays.
+func eraseAlerts(tx *store.Tx, request string) error {
+	alerts, err := alertsOn(tx, request)
 	if err != nil {
 		return err
 	}
-	files, err := tx.Attachments(request)
-	if err != nil {
-		return err
-	}
-	var entries []string
-	for _, q := range thread {
-		entries = append(entries, q.EntryID)
-	}
-	for _, f := range files {
-		entries = append(entries, f.EntryID)
-	}
-	for _, id := range entries {
-		if _, err := tx.EraseOpenings(id); err != nil {
+	for _, al := range alerts {
+		if err := tx.EraseAlert(al.ID, erasedTitle); err != nil {
+			return err
+		}
+		if err := tx.EraseOpeningsAbout(al.ID); err != nil {
 			return err
 		}
 	}
+	return nil
+}
+
+// eraseAround clears the thread on a request and its files; the openings of their
+// entries, which are about the request, are gone with the others.
+func eraseAround(tx *store.Tx, request string) error {
 	if err := tx.EraseQuestions(request); err != nil {
 		return err
 	}

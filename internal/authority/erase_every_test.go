@@ -69,18 +69,37 @@ func TestRuling33ErasureLeavesNoColumn(t *testing.T) {
 	h.must(err)
 	_, err = h.a.ConfirmRelease(h.ctx, h.key, id, "run-"+secret)
 	h.must(err)
-	if before := h.knows(secret); len(before) < 3 {
+	denied := h.submit(order("PO-2-"+secret, "31000.00")).ID
+	daniel := h.who["daniel"]
+	c, err := daniel.challenge(denied, countersign.ActDeny, func(b *countersign.ChallengeBody) { b.Reason = secret })
+	h.must(err)
+	_, err = h.a.Decide(h.ctx, daniel.session, denied, countersign.DecisionBody{Challenge: c.ID, Unexpected: true})
+	h.must(err)
+	if before := h.knows(secret); len(before) < 3 || len(h.knows("did not expect")) != 2 {
 		t.Fatalf("before only %v hold it: the test would prove nothing", before)
 	}
 	h.clock.forward(25 * time.Hour)
+	h.who["samuel"].signIn()
+	_, err = h.who["samuel"].propose(countersign.KindErasure, denied)
+	h.refused(err, countersign.CodeState) // the alert about it is open
+	h.clock.forward(14 * 24 * time.Hour)
 	h.must(h.a.Tick(h.ctx))
 	h.who["samuel"].signIn()
 	h.who["claire"].signIn()
-	p, err := h.who["samuel"].propose(countersign.KindErasure, id)
+	for _, request := range []string{id, denied} {
+		p, err := h.who["samuel"].propose(countersign.KindErasure, request)
+		h.must(err)
+		h.who["samuel"].approve(p.ID)
+		h.who["claire"].approve(p.ID)
+	}
+	for _, text := range []string{secret, "did not expect"} {
+		if left := h.knows(text); len(left) > 0 {
+			t.Errorf("after the erasure %q stands in %s", text, strings.Join(left, ", "))
+		}
+	}
+	page, err := h.a.Alerts(h.ctx, h.who["claire"].session, false, "", 10)
 	h.must(err)
-	h.who["samuel"].approve(p.ID)
-	h.who["claire"].approve(p.ID)
-	if left := h.knows(secret); len(left) > 0 {
-		t.Errorf("after the erasure it stands in %s", strings.Join(left, ", "))
+	if len(page.Items) != 1 || page.Items[0].About.Vendor != "V-1" || page.Items[0].ClosedAt != "" {
+		t.Errorf("that there was an alert is not to be seen any more: %+v", page.Items)
 	}
 }

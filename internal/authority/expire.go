@@ -137,7 +137,7 @@ func (a *Authority) outcomeUnknown(tx *store.Tx, row store.Approval) error {
 	if row.Vendor != "" {
 		about = store.AboutVendor(row.Vendor)
 	}
-	return a.raise(tx, newAlert{about: about, severity: "high", external: "lease:" + row.ID, days: 14,
+	return a.raise(tx, newAlert{about: about, severity: "high", external: alertLease + row.ID, days: 14,
 		title: "outcome unknown: " + row.Kind + " " + row.Object + " was released and never confirmed"})
 }
 

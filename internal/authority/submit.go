@@ -345,7 +345,7 @@ func (a *Authority) stuck(tx *store.Tx, row *store.Approval, s approval.State) e
 	if s.Status != countersign.StatusUnsatisfiable {
 		return nil
 	}
-	return a.raise(tx, newAlert{about: store.AboutOperation, severity: "medium", external: "unsatisfiable:" + row.ID, days: defaultAlertDays, owner: GroupAdministrators,
+	return a.raise(tx, newAlert{about: store.AboutOperation, severity: "medium", external: alertUnsatisfiable + row.ID, days: defaultAlertDays, owner: GroupAdministrators,
 		title: "too few people can decide on " + row.Kind + " " + row.Object})
 }
 

@@ -21,7 +21,7 @@ func tamperedWith(format string, args ...any) error {
 // raiseTampered raises the alert about a request whose stored data was changed from
 // outside, once.
 func (a *Authority) raiseTampered(tx *store.Tx, request string) error {
-	return a.raise(tx, newAlert{about: store.AboutOrganisation, severity: "critical", external: "tampered:" + request, days: 30,
+	return a.raise(tx, newAlert{about: store.AboutOrganisation, severity: "critical", external: alertTampered + request, days: 30,
 		title: "the stored data of request " + request + " was changed from outside"})
 }
 

@@ -55,6 +55,22 @@ func (tx *Tx) OpenAlerts(about []string) ([]Alert, error) {
 		append([]any{tx.Now()}, args...)...)
 }
 
+// AlertsOn lists the alerts about a request: those that people raised about it, and
+// those of Countersign's own that have one of these ids.
+func (tx *Tx) AlertsOn(request string, own []string) ([]Alert, error) {
+	in, args := inList(own, 4)
+	if len(own) == 0 {
+		in = `NULL`
+	}
+	return List(tx, scanAlert, `SELECT `+alertColumns+` FROM alert WHERE org_id = $1 AND (about = $2 OR (source = $3 AND external IN (`+in+`))) ORDER BY id`,
+		append([]any{request, InternalSource}, args...)...)
+}
+
+// EraseAlert replaces what an alert says by a sentence that says nothing.
+func (tx *Tx) EraseAlert(id, title string) error {
+	return tx.ExecOne(`UPDATE alert SET title = $3 WHERE org_id = $1 AND id = $2`, id, title)
+}
+
 // Alerts lists alerts, newest first, a page at a time.
 func (tx *Tx) Alerts(openOnly bool, before string, limit int) ([]Alert, error) {
 	return List(tx, scanAlert, `SELECT `+alertColumns+` FROM alert WHERE org_id = $1 AND (CAST($2 AS BIGINT) = 0 OR (closed_us = 0 AND expires_us > $3))

@@ -241,6 +241,13 @@ func (tx *Tx) EraseOpenings(entry string) (int64, error) {
 	return tx.Exec(`DELETE FROM audit_opening WHERE org_id = $1 AND entry_id = $2`, entry)
 }
 
+// EraseOpeningsAbout deletes all openings of the entries about a subject, also of those
+// that have no place in the log yet.
+func (tx *Tx) EraseOpeningsAbout(subject string) error {
+	_, err := tx.Exec(`DELETE FROM audit_opening WHERE org_id = $1 AND entry_id IN (SELECT id FROM audit_entry WHERE org_id = $1 AND subject = $2)`, subject)
+	return err
+}
+
 // openLog is a log as the SQLite writer holds it: what is committed, and what the
 // group adds. Nobody else writes, so that nothing has to be read again.
 type openLog struct {
