@@ -289,7 +289,7 @@ func TestSupersededPageShowsTheDifference(t *testing.T) {
 	s.Call("POST", "/v1/requests", s.Key, testkit.Body(testkit.Order("PO-1", "80000.00", func(d *countersign.Document) { d.Revision = "2" }), &countersign.Submission{Supersedes: order.ID}), &newer)
 	c := callerOf(t, s, marta.Token)
 	old := c.get("/r/" + order.ID)
-	old.has(t, "A newer version has replaced this one", "30000.00", "80000.00", "Open the newer version")
+	old.has(t, "A newer version has replaced this one", "30\u202f000.00", "80\u202f000.00", "Open the newer version")
 	old.lacks(t, "/approve\"", "/reject\"")
 	if !strings.Contains(old.Body, `href="/r/`+newer.ID+`"`) {
 		t.Error("no link to the newer version")

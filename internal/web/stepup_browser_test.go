@@ -80,7 +80,7 @@ func TestFromTheLinkToTheReceipt(t *testing.T) {
 	s.Call("POST", "/v1/requests", s.Key, testkit.Body(testkit.Order("PO-1", "80000.00", func(d *countersign.Document) { d.Revision = "2" }), &countersign.Submission{Supersedes: order.ID}), &newer)
 	b.Click("[data-passkey]")
 	b.WaitText("This was replaced while you looked at it")
-	b.WaitText("80000.00")
+	b.WaitText("80\u202f000.00")
 	b.Wait(`document.querySelector('[data-passkey]').checkVisibility() === false`)
 	b.Screenshot("replaced")
 
