@@ -100,8 +100,8 @@ type AlertSubject struct {
 	Vendor       string `json:"vendor,omitempty"` // id in the vendor master
 	Person       string `json:"person,omitempty"` // an identifier of the source's system, or per_…
 	Organisation bool   `json:"organisation,omitempty"`
-	// Request is the request that an alert of Countersign's own is about, as one that
-	// nobody can decide. No system raises such an alert, and no request is held by it.
+	// Request is one request. Only people raise such an alert, which is weighed with that
+	// request alone, and Countersign itself where nobody can decide, which holds nothing.
 	Request string `json:"request,omitempty"`
 }
 
@@ -113,7 +113,7 @@ type Alert struct {
 	About     AlertSubject `json:"about"`
 	Title     string       `json:"title"`
 	Owner     string       `json:"owner"`
-	Source    string       `json:"source"`
+	Source    string       `json:"source"` // the system that raised it, or the person, as per_…
 	RaisedAt  string       `json:"raised_at"`
 	ExpiresAt string       `json:"expires_at"`
 	ClosedAt  string       `json:"closed_at,omitempty"`

@@ -142,10 +142,22 @@ func (s *script) alert(a args) error {
 		about.Vendor = id
 	case "person":
 		about.Person = id
+	case "request":
+		about.Request = s.id(id)
 	default:
 		about.Organisation = true
 	}
-	al, fresh, err := s.h.a.RaiseAlert(s.h.ctx, s.h.key, countersign.AlertBody{ID: a.word(0), Severity: a.get("severity", "high"), About: about, Title: a.get("title", "mail account taken over")})
+	by := authority.Caller{Key: &s.h.key}
+	if login := a.get("by", ""); login != "" {
+		by = authority.Caller{Session: &s.signedIn(login).session}
+	}
+	b := countersign.AlertBody{ID: a.word(0), Severity: a.get("severity", "high"), About: about, Title: a.get("title", "mail account taken over"), Owner: s.id(a.get("owner", ""))}
+	if v := a.get("ends", ""); v != "" {
+		d, err := time.ParseDuration(v)
+		s.h.must(err)
+		b.Expires = s.h.clock.Now().Add(d).Format(time.RFC3339)
+	}
+	al, fresh, err := s.h.a.RaiseAlert(s.h.ctx, by, b)
 	if err != nil {
 		return err
 	}

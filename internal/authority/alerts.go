@@ -75,41 +75,36 @@ func (a *Authority) writeAlert(tx *store.Tx, row store.Alert, actor string) (boo
 	return true, tx.FactsChanged()
 }
 
-// RaiseAlert takes an alert in from a system. Raising the same external id again
-// answers with the alert that is there.
-func (a *Authority) RaiseAlert(ctx context.Context, key Key, body countersign.AlertBody) (*countersign.Alert, bool, error) {
-	if err := key.need(authn.ScopeAlert); err != nil {
+// RaiseAlert takes an alert in: from a system, or from an administrator or controller,
+// who needs no proof for it, since an alert only adds caution. Raising the same external
+// id again answers with the alert that is there.
+func (a *Authority) RaiseAlert(ctx context.Context, by Caller, body countersign.AlertBody) (*countersign.Alert, bool, error) {
+	if err := a.mayRaise(ctx, by); err != nil {
 		return nil, false, err
 	}
-	if err := checkAlert(body); err != nil {
+	if err := checkAlert(body, by.Session != nil); err != nil {
 		return nil, false, err
 	}
 	var out *countersign.Alert
 	var fresh bool
 	_, err := a.db.Write(ctx, func(tx *store.Tx) error {
-		row := store.Alert{ID: countersign.NewID(countersign.PrefixAlert, tx.Now()), Severity: body.Severity, Title: body.Title, Owner: body.Owner,
-			Source: key.Source, External: body.ID, Raised: tx.Now(), Expires: tx.Now().AddDate(0, 0, defaultAlertDays)}
-		if row.Owner == "" {
-			row.Owner = GroupControllers
-		}
-		if body.Expires != "" {
-			t, _ := time.Parse(time.RFC3339, body.Expires) // checked
-			row.Expires = t.UTC()
-			if !t.After(tx.Now()) || t.After(tx.Now().AddDate(0, 0, maxAlertDays)) {
-				return countersign.Invalid(countersign.FieldError{Pointer: "/expires_at", Detail: "want a time within the next 90 days"})
-			}
-		}
-		var err error
-		if row.About, err = alertSubject(tx, key.Source, body.About); err != nil {
+		row, actor, err := a.raisedBy(tx, by, body)
+		if err != nil {
 			return err
 		}
-		if fresh, err = a.writeAlert(tx, row, key.ID); err != nil {
+		if fresh, err = a.writeAlert(tx, row, actor); err != nil {
 			return err
 		}
 		if !fresh {
-			if row, err = tx.AlertByExternal(key.Source, body.ID); err != nil {
+			first, err := tx.AlertByExternal(row.Source, row.External)
+			if err != nil {
 				return err
 			}
+			if by.Session != nil && !sameAlert(first, row) {
+				return countersign.NewProblem(countersign.CodeConflict, "this id has raised another alert already: %s", clipText(first.Title)).
+					WithHint("raise it under an id of its own")
+			}
+			row = first
 		}
 		v := alertView(row)
 		out = &v
@@ -118,7 +113,78 @@ func (a *Authority) RaiseAlert(ctx context.Context, key Key, body countersign.Al
 	return out, fresh, fault(err)
 }
 
-func checkAlert(b countersign.AlertBody) error {
+// mayRaise lets systems raise alerts that have the scope, and people who may propose to
+// close them.
+func (a *Authority) mayRaise(ctx context.Context, by Caller) error {
+	if by.Session != nil {
+		return a.member(ctx, *by.Session, GroupAdministrators, GroupControllers)
+	}
+	return by.Key.need(authn.ScopeAlert)
+}
+
+// raisedBy makes the row of an alert that was checked, and names who raises it. A
+// person's alerts have the person as their source.
+func (a *Authority) raisedBy(tx *store.Tx, by Caller, body countersign.AlertBody) (row store.Alert, actor string, err error) {
+	row = store.Alert{ID: countersign.NewID(countersign.PrefixAlert, tx.Now()), Severity: body.Severity, Title: body.Title, Owner: body.Owner,
+		External: body.ID, Raised: tx.Now(), Expires: tx.Now().AddDate(0, 0, defaultAlertDays)}
+	if row.Owner == "" {
+		row.Owner = GroupControllers
+	}
+	if body.Expires != "" {
+		t, _ := time.Parse(time.RFC3339, body.Expires) // checked
+		row.Expires = t.UTC()
+		if !t.After(tx.Now()) || t.After(tx.Now().AddDate(0, 0, maxAlertDays)) {
+			return row, "", countersign.Invalid(countersign.FieldError{Pointer: "/expires_at", Detail: "want a time within the next 90 days"})
+		}
+	}
+	if by.Session == nil {
+		row.Source = by.Key.Source
+		row.About, err = alertSubject(tx, by.Key.Source, body.About)
+		return row, by.Key.ID, err
+	}
+	row.Source = by.Session.Person.ID
+	if body.Owner != "" {
+		if err := looksAfter(tx, body.Owner); err != nil {
+			return row, "", err
+		}
+	}
+	if body.About.Request != "" {
+		c, err := a.visible(tx, *by.Session, body.About.Request)
+		if err != nil {
+			return row, "", err
+		}
+		row.About = c.row.ID
+		return row, row.Source, nil
+	}
+	row.About, err = alertSubject(tx, directory, body.About)
+	return row, row.Source, err
+}
+
+// looksAfter refuses an owner who would never hear of the alert.
+func looksAfter(tx *store.Tx, owner string) error {
+	bad := countersign.Invalid(countersign.FieldError{Pointer: "/owner", Detail: "want a group that somebody is in, or an active person by their id, as per_…"})
+	if countersign.IsID(countersign.PrefixPerson, owner) {
+		p, err := tx.Person(owner)
+		if errors.Is(err, store.ErrNotFound) || err == nil && !p.Active {
+			return bad
+		}
+		return err
+	}
+	members, err := tx.MembersOf(owner, 1)
+	if err == nil && len(members) == 0 {
+		return bad
+	}
+	return err
+}
+
+// sameAlert reports whether somebody says again what they said.
+func sameAlert(was, now store.Alert) bool {
+	return was.Severity == now.Severity && was.About == now.About && was.Title == now.Title && was.Owner == now.Owner
+}
+
+// checkAlert checks what can be checked of an alert by itself. Only a person can raise
+// one about a request, which they must be able to see.
+func checkAlert(b countersign.AlertBody, person bool) error {
 	var errs []countersign.FieldError
 	add := func(at, detail string) { errs = append(errs, countersign.FieldError{Pointer: at, Detail: detail}) }
 	if b.ID == "" || len(b.ID) > 200 {
@@ -139,12 +205,15 @@ func checkAlert(b countersign.AlertBody) error {
 		}
 	}
 	n := 0
-	for _, set := range []bool{b.About.Vendor != "", b.About.Person != "", b.About.Organisation} {
+	for _, set := range []bool{b.About.Vendor != "", b.About.Person != "", b.About.Request != "", b.About.Organisation} {
 		if set {
 			n++
 		}
 	}
-	if n != 1 || b.About.Request != "" {
+	switch {
+	case person && n != 1:
+		add("/about", "want exactly one of vendor, person, request, organisation")
+	case !person && (n != 1 || b.About.Request != ""):
 		add("/about", "want exactly one of vendor, person, organisation")
 	}
 	if len(errs) > 0 {
@@ -177,6 +246,8 @@ func alertView(row store.Alert) countersign.Alert {
 		v.About.Vendor = vendor
 	case row.About == store.AboutOrganisation:
 		v.About.Organisation = true
+	case countersign.IsID(countersign.PrefixRequest, row.About):
+		v.About.Request = row.About
 	case row.About == store.AboutOperation:
 		// Nobody can decide on a request: the alert is about the operation, so that it
 		// holds nothing back, and its external id names the request.

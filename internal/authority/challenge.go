@@ -293,7 +293,7 @@ func (a *Authority) weighPerson(tx *store.Tx, c *caseFile, person, actingFor str
 
 // matter is the stored document, to be weighed again. Its submission is a copy.
 func (c *caseFile) matter() (*matter, error) {
-	m := &matter{doc: new(countersign.Document), sub: new(countersign.Submission), source: c.row.Source}
+	m := &matter{doc: new(countersign.Document), sub: new(countersign.Submission), source: c.row.Source, id: c.row.ID}
 	if err := countersign.DecodeStrict(c.row.Document, m.doc); err != nil {
 		return nil, err
 	}

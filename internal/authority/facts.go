@@ -20,6 +20,7 @@ type matter struct {
 	doc    *countersign.Document
 	sub    *countersign.Submission
 	source string // of the key that submits
+	id     string // of the request, "" before there is one
 
 	vendor    string // number in the vendor master, "" where the document names none
 	requester string // natural person's id, or source and subject

@@ -48,6 +48,9 @@ func (l *loader) standing() {
 // about lists the subjects of alerts and freezes that touch the matter.
 func (l *loader) about() []string {
 	about := []string{store.AboutOrganisation}
+	if l.m.id != "" {
+		about = append(about, l.m.id)
+	}
 	if l.m.vendor != "" {
 		about = append(about, store.AboutVendor(l.m.vendor))
 	}

@@ -299,7 +299,7 @@ func (d *dweller) freeze(b authority.FreezeBody) (store.Freeze, error) {
 // alert raises an alert about a vendor or a person.
 func (h *house) alert(external, severity string, about countersign.AlertSubject) *countersign.Alert {
 	h.t.Helper()
-	al, _, err := h.a.RaiseAlert(h.ctx, h.key, countersign.AlertBody{ID: external, Severity: severity, About: about, Title: "mail account taken over"})
+	al, _, err := h.a.RaiseAlert(h.ctx, authority.Caller{Key: &h.key}, countersign.AlertBody{ID: external, Severity: severity, About: about, Title: "mail account taken over"})
 	h.must(err)
 	return al
 }

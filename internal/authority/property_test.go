@@ -99,7 +99,7 @@ func (c *chance) act() {
 		}
 		_, err = c.h.release(p.id, d, fmt.Sprintf("run-%d", c.r.IntN(2)))
 	case n < 83:
-		_, _, err = c.h.a.RaiseAlert(c.h.ctx, c.h.key, countersign.AlertBody{ID: fmt.Sprint(c.r.IntN(5)), Severity: pick(c, []string{"low", "high"}), Title: "something",
+		_, _, err = c.h.a.RaiseAlert(c.h.ctx, authority.Caller{Key: &c.h.key}, countersign.AlertBody{ID: fmt.Sprint(c.r.IntN(5)), Severity: pick(c, []string{"low", "high"}), Title: "something",
 			About: pick(c, []countersign.AlertSubject{{Vendor: "V-1"}, {Vendor: "V-2"}, {Person: "marta"}, {Person: "elif"}})})
 	case n < 86:
 		d := c.h.who[pick(c, []string{"daniel", "amara", "tomas"})]

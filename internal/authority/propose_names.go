@@ -56,13 +56,17 @@ func spelledOut(tx *store.Tx, d *countersign.Document, proposer string) (err err
 	return err
 }
 
-// subjectNamed adds what an alert or a freeze is about: a person, or a vendor with its
-// number.
+// subjectNamed adds what an alert or a freeze is about: a person, a vendor with its
+// number, or a request by its id.
 func subjectNamed(tx *store.Tx, about, name string, add func(name, text string)) error {
 	if vendor, ok := vendorOf(about); ok {
 		v, err := tx.Vendor(vendor)
 		add(name, strings.TrimSpace(v.Name+" ("+vendor+")"))
 		return err
+	}
+	if countersign.IsID(countersign.PrefixRequest, about) {
+		add(name, about)
+		return nil
 	}
 	p, err := tx.Person(about)
 	add(name, p.Name)

@@ -190,6 +190,6 @@ func TestNominatedIsProvenAndReleased(t *testing.T) {
 // on one.
 func TestNobodyElseRaisesAnAlertAboutARequest(t *testing.T) {
 	h := onSQLite(t)
-	_, _, err := h.a.RaiseAlert(h.ctx, h.key, countersign.AlertBody{ID: "1", Severity: "high", Title: "odd", About: countersign.AlertSubject{Vendor: "V-1", Request: "req_x"}})
+	_, _, err := h.a.RaiseAlert(h.ctx, authority.Caller{Key: &h.key}, countersign.AlertBody{ID: "1", Severity: "high", Title: "odd", About: countersign.AlertSubject{Vendor: "V-1", Request: "req_x"}})
 	h.refused(err, countersign.CodeInvalid)
 }

@@ -272,7 +272,7 @@ func TestRuling11ScopesAndSources(t *testing.T) {
 				return err
 			},
 			"alert": func(k authority.Key) error {
-				_, _, err := h.a.RaiseAlert(h.ctx, k, countersign.AlertBody{ID: "1", Severity: "low", Title: "t", About: countersign.AlertSubject{Organisation: true}})
+				_, _, err := h.a.RaiseAlert(h.ctx, authority.Caller{Key: &k}, countersign.AlertBody{ID: "1", Severity: "low", Title: "t", About: countersign.AlertSubject{Organisation: true}})
 				return err
 			},
 			"release": func(k authority.Key) error {

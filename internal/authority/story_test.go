@@ -11,6 +11,7 @@ func TestStoryNewVendor(t *testing.T)     { story(t, "new_vendor") }
 func TestStoryBankChange(t *testing.T)    { story(t, "bank_change") }
 func TestStoryBetween(t *testing.T)       { story(t, "between") }
 func TestStoryAlertOnAll(t *testing.T)    { story(t, "alert_on_all") }
+func TestStoryRaised(t *testing.T)        { story(t, "raised") }
 func TestStoryUnknown(t *testing.T)       { story(t, "unknown") }
 func TestStorySupersede(t *testing.T)     { story(t, "supersede") }
 func TestStoryEnds(t *testing.T)          { story(t, "ends") }

@@ -173,6 +173,7 @@ func (b *Bell) toldOfAlert(tx *store.Tx, l letter) ([]store.Job, error) {
 			return nil, err
 		}
 	}
+	people = slices.DeleteFunc(people, func(p string) bool { return p == a.Source }) // who raised it
 	return b.to(l, people, l.Subject)
 }
 

@@ -115,7 +115,7 @@ var alertType = recordOf("alert",
 		}
 		return types.Int(a.Severity.Rank())
 	}),
-	fieldOf("about", cel.StringType, "id of a vendor or a person", func(a *signal.Alert) ref.Val { return word(a.About) }),
+	fieldOf("about", cel.StringType, "id of a vendor, a person, or the request itself", func(a *signal.Alert) ref.Val { return word(a.About) }),
 	fieldOf("kind", cel.StringType, "what happened", func(a *signal.Alert) ref.Val { return word(a.Kind) }),
 	fieldOf("raised", cel.TimestampType, "", func(a *signal.Alert) ref.Val { return instant(a.Raised) }),
 )

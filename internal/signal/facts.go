@@ -140,7 +140,7 @@ const (
 )
 
 // Alert is an open alert. About holds the ID of the [Vendor] or the [Person] that
-// it is about.
+// it is about, or of the request that is weighed.
 type Alert struct {
 	ID       string    `json:"id"` // alr_…
 	Severity Severity  `json:"severity"`

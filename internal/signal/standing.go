@@ -1,6 +1,10 @@
 package signal
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/countersign/countersign"
+)
 
 // openAlert counts alerts from a severity on.
 func openAlert(f *Facts, s *Settings) answer {
@@ -26,7 +30,11 @@ func openAlert(f *Facts, s *Settings) answer {
 	if worst.Severity.Rank() == 0 {
 		severity = "unranked"
 	}
-	return say(true, severity+" alert about "+worst.About+" of "+day(worst.Raised)+f.linesTo(worst.About), from, "alert "+worst.ID)
+	about := worst.About
+	if countersign.IsID(countersign.PrefixRequest, about) {
+		about = "this request" // of no other one is an alert weighed here
+	}
+	return say(true, severity+" alert about "+about+" of "+day(worst.Raised)+f.linesTo(worst.About), from, "alert "+worst.ID)
 }
 
 func frozen(f *Facts, _ *Settings) answer {

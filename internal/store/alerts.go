@@ -3,7 +3,8 @@ package store
 import "time"
 
 // AboutOrganisation is what an alert or freeze is about when it is about nobody in
-// particular. Otherwise it is a person's id, or "vendor:" and the vendor's number.
+// particular. Otherwise it is a person's id, "vendor:" and the vendor's number, or, of an
+// alert, a request's id.
 const AboutOrganisation = "org"
 
 // AboutOperation is what an alert is about that somebody should look at, but that says
