@@ -21,7 +21,7 @@ type Config struct {
 	Database string `yaml:"database" default:"sqlite" doc:"sqlite, or the address of a PostgreSQL database (postgres://user@host/name or key=value words), or the path of a file that holds that address, which keeps the password out of here. The file must be readable by its owner alone."`
 
 	Listen         string         `yaml:"listen" default:"localhost:8080" doc:"Host and port to listen on. localhost listens on both loopback addresses; an empty host, as in :8443, on all addresses."`
-	PublicURL      string         `yaml:"public_url" doc:"The address that people open in their browsers. Passkeys are bound to its host name for good: changing it later loses all of them. Required unless listen is a loopback address." example:"https://approve.example.com"`
+	PublicURL      string         `yaml:"public_url" doc:"The address that people open in their browsers. Passkeys are bound to its host name: another one later loses all of them (countersign move). Required unless listen is a loopback address." example:"https://approve.example.com"`
 	TLSCertificate string         `yaml:"tls_certificate" doc:"PEM file with the certificate and its chain, where Countersign itself ends TLS. It is read again when it changes." example:"/etc/countersign/tls.crt"`
 	TLSKey         string         `yaml:"tls_key" doc:"PEM file with the key of the certificate." example:"/etc/countersign/tls.key"`
 	TrustedProxies []netip.Prefix `yaml:"trusted_proxies" doc:"Addresses of the proxies before Countersign. Only from these a forwarded client address is believed." example:"[10.0.0.0/8, 127.0.0.1/32]"`

@@ -44,6 +44,7 @@ type cli struct {
 	Audit      auditCmd       `cmd:"" help:"Verify what the log proves."`
 	Backup     backupCmd      `cmd:"" help:"Copy the data into one file, also while the server runs."`
 	Restore    restoreCmd     `cmd:"" help:"Put a backup in place of a database that is gone."`
+	Move       moveCmd        `cmd:"" help:"Give an organisation another address. Says what is lost by it, and asks."`
 	Doctor     doctorCmd      `cmd:"" help:"Look at an installation and say what is wrong with it, and what to do."`
 	Mail       mailCmd        `cmd:"" help:"Try the mail settings."`
 	Config     configCmd      `cmd:"" help:"Check the configuration of serve, or print a documented example."`

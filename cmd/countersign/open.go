@@ -37,6 +37,7 @@ type installation struct {
 	authorities []*authority.Authority
 	demo        web.Demo // nil but where the demo runs
 	gallery     bool
+	moves       bool // to another address: it may be at another one than is configured
 }
 
 // openInstallation opens what the configuration names. Without an organisation it
@@ -154,9 +155,9 @@ func (in *installation) admits(organisations []store.Organisation) error {
 				"countersign demo --data opens it; for real work name another data folder")
 		}
 	}
-	if o := organisations[0]; len(organisations) == 1 && o.PublicURL != in.config.PublicURL {
-		return withHint(fmt.Errorf("public_url is %s, but this organisation was founded as %s, and its passkeys are bound to that", in.config.PublicURL, o.PublicURL),
-			"set public_url (COUNTERSIGN_PUBLIC_URL) to %s", o.PublicURL)
+	if o := organisations[0]; len(organisations) == 1 && o.PublicURL != in.config.PublicURL && !in.moves {
+		return withHint(fmt.Errorf("public_url is %s, but this organisation is at %s, and its passkeys are bound to that", in.config.PublicURL, o.PublicURL),
+			"set public_url (COUNTERSIGN_PUBLIC_URL) to %s; or move it: countersign move says first what is lost", o.PublicURL)
 	}
 	return nil
 }

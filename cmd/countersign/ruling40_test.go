@@ -17,7 +17,7 @@ import (
 // server, as a signed-in person or a system.
 var (
 	onTheData = []string{"audit export", "audit checkpoint", "audit keys", "audit rotate", "audit recover", "backup", "restore", "doctor", "init", "serve",
-		"demo run", "user reset-factors", "key create", "key confirm"} // the last two only with --offline
+		"demo run", "move", "user reset-factors", "key create", "key confirm"} // the last two only with --offline
 	opensData = []string{"audit_export.go", "audit_recover.go", "audit_rotate.go", "backup.go", "doctor.go", "init.go", "key.go", "open.go", "serve.go"}
 )
 

@@ -187,6 +187,15 @@ func (tx *Tx) EndSessionsOf(person string) error {
 	return err
 }
 
+// EndAllSessions ends the sessions of everybody, and the challenges that are open.
+func (tx *Tx) EndAllSessions() error {
+	if _, err := tx.Exec(`DELETE FROM session WHERE org_id = $1`); err != nil {
+		return err
+	}
+	_, err := tx.Exec(`DELETE FROM challenge WHERE org_id = $1`)
+	return err
+}
+
 // SweepExpired deletes sessions, challenges and links whose time is over.
 func (tx *Tx) SweepExpired() error {
 	for _, text := range []string{

@@ -65,6 +65,13 @@ func (tx *Tx) SetSettings(settings string) error {
 	return tx.ExecOne(`UPDATE organisation SET settings = $2, facts_gen = $3 WHERE org_id = $1`, settings, rand.Int64())
 }
 
+// MoveOrganisation gives the organisation another address, host name and relying party,
+// if it is still at the one it had; [ErrConflict] when it is not.
+func (tx *Tx) MoveOrganisation(from string, o Organisation) error {
+	return tx.ExecOne(`UPDATE organisation SET host = $3, public_url = $4, rp_id = $5, facts_gen = $6 WHERE org_id = $1 AND public_url = $2`,
+		from, o.Host, o.PublicURL, o.RPID, rand.Int64())
+}
+
 // EndFounding leaves the founding state, for good. It reports whether this call did.
 func (tx *Tx) EndFounding() (bool, error) {
 	n, err := tx.Exec(`UPDATE organisation SET founding = 0 WHERE org_id = $1 AND founding = 1`)
