@@ -23,12 +23,6 @@ func specimenTimes(s *Site) galleryTimes {
 	return galleryTimes{ago: at(-2 * time.Hour), long: at(-60 * 24 * time.Hour), soon: at(20 * time.Hour), later: at(40 * 24 * time.Hour)}
 }
 
-// Names as they come: ordinary, very long, written from the right.
-const (
-	specimenLongName  = "Maximiliane-Charlotte von Hohenlohe-Waldenburg-Schillingsfürst"
-	specimenRightName = "محمد عبد الرحمن الشريف"
-)
-
 // adminSpecimens are the pages of the administration in all their states.
 func adminSpecimens(s *Site) []specimen {
 	return slices.Concat(overviewSpecimens(s), personSpecimens(s), personActSpecimens(s), keySpecimens(s), alertSpecimens(s), freezeSpecimens(s), glassSpecimens(s), settingSpecimens(s), delegationSpecimens(s))
@@ -75,10 +69,14 @@ func overviewSpecimens(s *Site) []specimen {
 		w.Card, w.Request, w.Back, w.Missing = specimenCard(s, doc), "/r/req_1", "/admin", []string{"1 person of administrators must approve"}
 		return adminSpecimen("admin-proposed", state, w.Heading, w)
 	}
+	long := specimenChanges(s)
+	for i := range long {
+		long[i].Subject, long[i].By = longText(i), longName(i+1)
+	}
 	return []specimen{
-		page("quiet", adminView{Tiles: specimenTiles(s, 0), Quiet: true}),
+		page("empty", adminView{Tiles: specimenTiles(s, 0), Quiet: true}),
 		page("waits", adminView{Tiles: specimenTiles(s, 4), Changes: specimenChanges(s)}),
-		page("many", adminView{Tiles: specimenTiles(s, 200), Changes: specimenChanges(s), More: true}),
+		page("long", adminView{Tiles: specimenTiles(s, 200), Changes: long, More: true}),
 		page("founding", adminView{Tiles: specimenTiles(s, 1), Founding: true, Alone: 1}),
 		proposed("second", countersign.StatusPending, false), proposed("two", countersign.StatusPending, true), proposed("done", countersign.StatusReleased, false),
 		proposed("nobody", countersign.StatusUnsatisfiable, false), proposed("over", countersign.StatusDenied, false),
@@ -112,7 +110,28 @@ func personSpecimens(s *Site) []specimen {
 	auditor := adminSpecimen("admin-person", "auditor", off.Name, off)
 	auditor.visitor = "controller"
 	return []specimen{list("list", peopleView{Items: rows, Next: "/admin/people?after=per_4"}), list("found", peopleView{Items: rows[:1], Text: "claire"}), list("nobody", peopleView{Text: "nobody at all", Group: "approvers"}),
-		list("empty", peopleView{}), adminSpecimen("admin-person", "full", full.Name, full), adminSpecimen("admin-person", "bare", bare.Name, bare), auditor}
+		list("empty", peopleView{}), list("long", peopleView{Items: longPeople(rows[2])}), adminSpecimen("admin-person", "full", full.Name, full), adminSpecimen("admin-person", "empty", bare.Name, bare), adminSpecimen("admin-person", "long", longName(2), longPerson(full, rows[2])), auditor}
+}
+
+// longPeople are people of whom everything is long.
+func longPeople(row personRow) []personRow {
+	var all []personRow
+	for i := range 4 {
+		row.Name, row.Off, row.Privileged = longName(i), i%2 == 0, true
+		row.Limits = []limitShown{{longName(i + 2), Format{}.Money(mostMoney)}, {longName(i + 1), Format{}.Money(mostMoney)}}
+		all = append(all, row)
+	}
+	return all
+}
+
+// longPerson is one of them on a page of their own.
+func longPerson(p personPage, row personRow) personPage {
+	p.Name, p.Email, p.Manager, p.Groups, p.Limits, p.Factors = longName(2), row.Email, longName(1), row.Groups, longPeople(row)[0].Limits, slices.Clone(p.Factors)
+	for i := range p.Factors {
+		p.Factors[i].Name = strings.Repeat(longName(i)+" ", 2)
+	}
+	p.Identities = []countersign.Alias{{Source: strings.Repeat("a_system_", 7) + "of_old", Subject: strings.Repeat("U00171", 10)}}
+	return p
 }
 
 func personActSpecimens(s *Site) []specimen {

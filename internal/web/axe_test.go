@@ -57,6 +57,9 @@ const judge = `(async () => {
 		const wide = [...document.querySelectorAll('main *')].filter(e => e.getBoundingClientRect().right > innerWidth + 1 && !e.closest('.wide, .hidden, pre, nav'))[0];
 		out.push('wider than the window: ' + (wide ? wide.outerHTML.slice(0, 160) : ''));
 	}
+	for (const e of document.querySelectorAll('main .list, main .card, main .note, main .btn, main .tag, main .rows-table')) {
+		if (e.scrollWidth > e.clientWidth + 1 && getComputedStyle(e).display !== 'inline') out.push('cut off: ' + e.outerHTML.slice(0, 160));
+	}
 	const r = await axe.run(document, {resultTypes: ['violations'], preload: false, runOnly: RULES});
 	for (const v of r.violations) out.push(v.id + ': ' + v.help + ' at ' + v.nodes.slice(0, 3).map(n => n.target.join(' ') + ' (' + (n.any[0]?.message ?? n.failureSummary ?? '').slice(0, 160) + ')').join('; '));
 	return out.join('\n');

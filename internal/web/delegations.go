@@ -53,7 +53,7 @@ type delegationRow struct {
 }
 
 func (v *visit) delegationRow(d authority.DelegationView) delegationRow {
-	row := delegationRow{ID: d.ID, From: d.From.Name, To: d.To.Name, Kinds: kindNames(v.site.texts, d.Kinds), Starts: v.moment(d.StartsAt), Ends: v.moment(d.EndsAt), State: d.State, Ended: v.moment(d.EndedAt)}
+	row := delegationRow{ID: d.ID, From: named(d.From.Name), To: named(d.To.Name), Kinds: kindNames(v.site.texts, d.Kinds), Starts: v.moment(d.StartsAt), Ends: v.moment(d.EndsAt), State: d.State, Ended: v.moment(d.EndedAt)}
 	if d.Limit != nil {
 		row.Limit = v.format.Money(*d.Limit)
 	}
@@ -135,7 +135,7 @@ func (v *visit) delegationsOf(whose string) error {
 	if page.Next != "" {
 		w.Next = "/delegations?" + encode("person", whose, "after", page.Next)
 	}
-	w.Heading, w.Empty = v.t("delegations.of", "name", name), len(page.Items) == 0
+	w.Heading, w.Empty = v.t("delegations.of", "name", named(name)), len(page.Items) == 0
 	return v.render(view{name: "delegations", title: w.Heading, data: w})
 }
 

@@ -42,11 +42,11 @@ func explorerSpecimens(s *Site) []specimen {
 		show("list"), show("empty", nothing, func(w *auditView) { w.Size = "0" }), show("nothing-fits", nothing, filtered),
 		show("consistent", said("ok", "verdict_ok", "grown", "when", "23 Nov 2026, 17:04", "old", "48 102", "size", "48 230")),
 		show("fork", said("no", "verdict_no", "grown_fork", "when", "23 Nov 2026, 17:04", "old", "48 102")),
-		show("long-names", func(w *auditView) {
+		show("long", func(w *auditView) {
 			for i := range w.Rows {
-				w.Rows[i].About = "شركة الأفق للتجارة والخدمات اللوجستية المحدودة · " + strings.Repeat("Wassertransportgesellschaft ", 3)
+				w.Rows[i].About = longName(i) + " · " + longName(i+1) + " · INV-" + strings.Repeat("0123456789", 6)
 			}
-		}),
+		}, entry()),
 		show("entry", entry()),
 		show("entry-checked", entry(good, [3]string{"signed", "ok", log + s.texts.T("audit.check.signed_person", who...)})),
 		show("entry-wrong", entry([3]string{"included", "no", s.texts.T("audit.check.path")}, [3]string{"signed", "no", s.texts.T("audit.check.passkey_signature")})),

@@ -193,7 +193,7 @@ func (v *visit) confirmPage(status int, problem *errorView) error {
 	}
 	f.OpenCode = f.OpenCode || v.form("with") == "code"
 	w := confirmView{Item: item, Action: "/factors/" + item.ID + "/confirm", StepUp: f, Problem: problem}
-	return v.render(view{name: "factors-confirm-one", title: v.t("factors.confirm.heading_of", "name", item.Name), plain: true, status: status, data: w})
+	return v.render(view{name: "factors-confirm-one", title: v.t("factors.confirm.heading_of", "name", named(item.Name)), plain: true, status: status, data: w})
 }
 
 // confirmFactor records that the visitor has compared with the enrolee.

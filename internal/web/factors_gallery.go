@@ -33,6 +33,12 @@ func factorSpecimens(s *Site) []specimen {
 		list("added-waits", factorsView{Factors: []factorView{waits}, Added: "waits", Waiting: 1}),
 		list("empty", factorsView{Empty: true}),
 	}
+	long := factorsView{Codes: 7, HasCodes: true, Waiting: 987, Added: "cools"}
+	for i, f := range []factorView{passkey, cools, waits, lost} {
+		f.Name = strings.Repeat(longName(i)+" ", 2)
+		long.Factors = append(long.Factors, f)
+	}
+	all = append(all, list("long", long))
 	all[1].visitor = "administrator"
 	wrong := errorOf(countersign.NewProblem(countersign.CodeUnauthenticated, "the code is wrong").WithHint("wait for the next one"), t)
 	act := func(name, state string, w factorActView) specimen {
@@ -69,7 +75,13 @@ func confirmSpecimens(s *Site, f stepUpFields) []specimen {
 			view: view{name: "factors-confirm-one", title: t("factors.confirm.heading_of", "name", item.Name), plain: true, data: confirmView{Item: item, StepUp: f, Problem: problem}}}
 	}
 	differs := errorOf(countersign.NewProblem(countersign.CodeInvalid, "these are not the digits of this enrolment: nothing was confirmed").WithHint("ask the enrolee again"), t)
-	return []specimen{list("empty"), list("waiting", item, yours, inviter), one("ask", nil), one("differs", &differs)}
+	var long []unconfirmedItem
+	for i := range 4 {
+		l := item
+		l.Name, l.Factor, l.InvitedBy, l.Yours = longName(i), longName(i+2)+" – telephone", longName(i+1), i == 3
+		long = append(long, l)
+	}
+	return []specimen{list("empty"), list("long", long...), list("waiting", item, yours, inviter), one("ask", nil), one("differs", &differs)}
 }
 
 // enrolSpecimens are the pages that somebody sees before they have anything.

@@ -161,7 +161,7 @@ func askFreeze(v *visit, key string) (*asked, *freezeRow, error) {
 		return nil, nil, err
 	}
 	row := &rows[0]
-	q := &asked{view: askView{Heading: v.t("freezes."+key+".heading", "name", row.Name), Does: []string{v.t("freezes." + key + ".does"), v.t("freezes.not_subject")}, Reason: true,
+	q := &asked{view: askView{Heading: v.t("freezes."+key+".heading", "name", named(row.Name)), Does: []string{v.t("freezes." + key + ".does"), v.t("freezes.not_subject")}, Reason: true,
 		Facts:   []askFact{{Label: row.Word, Text: row.Name}, {Label: v.t("freezes.why"), Text: row.Reason}, {Label: v.t("freezes.by"), Text: row.By}, {Label: v.t("freezes.ends"), At: row.Ends}},
 		Decides: v.decides("two_either"), Verb: v.proposeVerb(), Back: "/admin/freezes"}}
 	return q, row, nil

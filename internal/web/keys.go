@@ -235,7 +235,7 @@ func askConfirmKey(v *visit) (*asked, error) {
 	}
 	facts := append([]askFact{{Label: v.t("keys.source"), Text: k.Source}, {Label: v.t("keys.made_by"), Text: v.whoMade(known, k.CreatedBy)}}, v.keyFacts(k)...)
 	q := &asked{verb: v.t("keys.confirm.verb"), subject: authority.ConfirmKeySubject(k.ID),
-		view: askView{Heading: v.t("keys.confirm.heading", "name", k.Name), Does: []string{v.t("keys.confirm.does", "source", k.Source), v.t("keys.confirm.ask", "source", k.Source)},
+		view: askView{Heading: v.t("keys.confirm.heading", "name", named(k.Name)), Does: []string{v.t("keys.confirm.does", "source", k.Source), v.t("keys.confirm.ask", "source", k.Source)},
 			Facts: facts, Decides: v.t("admin.decides.alone_proven"), Back: "/admin/keys"}}
 	q.do = func(proof authority.StepUpBody) (string, error) {
 		return "/admin/keys?said=confirmed", v.org.ConfirmKey(v.ctx(), *v.session, k.ID, proof)
@@ -249,7 +249,7 @@ func askRevokeKey(v *visit) (*asked, error) {
 	if err != nil {
 		return nil, err
 	}
-	q := &asked{view: askView{Heading: v.t("keys.revoke.heading", "name", k.Name), Does: []string{v.t("keys.revoke.does", "source", k.Source), v.t("keys.revoke.for_good")},
+	q := &asked{view: askView{Heading: v.t("keys.revoke.heading", "name", named(k.Name)), Does: []string{v.t("keys.revoke.does", "source", k.Source), v.t("keys.revoke.for_good")},
 		Facts:   v.keyFacts(k),
 		Decides: v.t("admin.decides.alone"), Verb: v.t("keys.revoke.verb"), Danger: true, Back: "/admin/keys"}}
 	q.do = func(authority.StepUpBody) (string, error) {

@@ -243,7 +243,7 @@ func (v *visit) invitePage(status int, problem *errorView) error {
 		w.StepUp = &f
 	}
 	w.Problem = problem
-	return v.render(view{name: "admin-invite", title: v.t("people.invite.heading", "name", w.Name), area: "admin", status: status, data: w})
+	return v.render(view{name: "admin-invite", title: v.t("people.invite.heading", "name", named(w.Name)), area: "admin", status: status, data: w})
 }
 
 func (v *visit) inviteView() (inviteView, error) {
@@ -279,5 +279,5 @@ func invite(v *visit) error {
 		return err
 	}
 	w.Link, w.Ends = in.URL, v.moment(in.ExpiresAt)
-	return v.render(view{name: "admin-invite", title: v.t("people.invite.heading", "name", w.Name), area: "admin", data: w})
+	return v.render(view{name: "admin-invite", title: v.t("people.invite.heading", "name", named(w.Name)), area: "admin", data: w})
 }

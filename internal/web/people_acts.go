@@ -37,7 +37,7 @@ func askReset(v *visit) (*asked, error) {
 	if err != nil {
 		return nil, err
 	}
-	q := &asked{view: askView{Heading: v.t("people.reset.heading", "name", p.Name), Lead: v.t("people.reset.lead"),
+	q := &asked{view: askView{Heading: v.t("people.reset.heading", "name", named(p.Name)), Lead: v.t("people.reset.lead"),
 		Does: []string{v.t("people.reset.does"), v.t("people.reset.back"), v.t("people.reset.after")}, Reason: true, Decides: v.decides("second"),
 		Verb: v.t("people.reset.verb"), Back: "/admin/people/" + p.ID, Danger: true}}
 	q.do = func(authority.StepUpBody) (string, error) {
@@ -55,7 +55,7 @@ func askSignOut(v *visit) (*asked, error) {
 	if err != nil {
 		return nil, err
 	}
-	q := &asked{view: askView{Heading: v.t("people.sign_out.heading", "name", p.Name), Does: []string{v.t("people.sign_out.does"), v.t("people.sign_out.keeps")},
+	q := &asked{view: askView{Heading: v.t("people.sign_out.heading", "name", named(p.Name)), Does: []string{v.t("people.sign_out.does"), v.t("people.sign_out.keeps")},
 		Decides: v.t("admin.decides.alone"), Verb: v.t("people.sign_out.verb"), Back: "/admin/people/" + p.ID}}
 	q.do = func(authority.StepUpBody) (string, error) {
 		return "/admin/people/" + p.ID + "?said=signed-out", v.org.EndSessions(v.ctx(), *v.session, p.ID)
@@ -76,7 +76,7 @@ func askBreakGlassName(v *visit) (*asked, error) {
 	if !r.BreakGlassFrom.IsZero() {
 		key, from, to = "remove", to, from
 	}
-	q := &asked{view: askView{Heading: v.t("glass."+key+".heading", "name", r.Person.Name), Does: []string{v.t("glass." + key + ".does"), v.t("glass." + key + ".when")}, Reason: true,
+	q := &asked{view: askView{Heading: v.t("glass."+key+".heading", "name", named(r.Person.Name)), Does: []string{v.t("glass." + key + ".does"), v.t("glass." + key + ".when")}, Reason: true,
 		Facts:   []askFact{{Label: v.t("card.field.break_glass"), From: v.t("admin.yes_no." + from), Text: v.t("admin.yes_no." + to), Change: true}},
 		Decides: v.decides("two"), Verb: v.proposeVerb(), Back: "/admin/people/" + r.Person.ID}}
 	q.do = func(authority.StepUpBody) (string, error) {
@@ -157,7 +157,7 @@ func (v *visit) changePage(status int, filled bool, problem *errorView) error {
 	if filled {
 		w.fill(v)
 	}
-	return v.render(view{name: "admin-person-change", title: v.t("people.change.heading", "name", p.Name), area: "admin", status: status, data: w})
+	return v.render(view{name: "admin-person-change", title: v.t("people.change.heading", "name", named(p.Name)), area: "admin", status: status, data: w})
 }
 
 // fill puts what was typed back into the form.

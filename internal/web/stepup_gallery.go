@@ -119,7 +119,7 @@ func specimenLong() *countersign.Document {
 	d.Amount = &countersign.Amount{Value: "987654321098.76", Currency: "EUR"}
 	d.Payee.Name = "شركة الأفق للتجارة والمقاولات العامة المحدودة"
 	d.Subject = strings.Repeat("Maintenance of the harbour cranes, second part of the frame contract. ", 8)
-	d.Requester.Name = "Maximiliane-Charlotte von Hohenlohe-Waldenburg-Schillingsfürst"
+	d.Requester.Name = specimenWordName
 	return d
 }
 
@@ -144,6 +144,13 @@ func receiptSpecimens(s *Site) []specimen {
 			w.Decisions = append(w.Decisions, receiptLine{What: t("receipt.other.approve", "name", "Ruth Adler"), How: t("receipt.factor.totp"), At: at, Entry: "ent_01KE3W7B2N", Index: "48 207", Link: "/audit/48207"})
 		}),
 		page("continue", func(w *receiptView) { w.Inbox, w.Back, w.Host = false, "", "erp.example.com" }),
+		page("long", func(w *receiptView) {
+			w.Missing = []string{"2 people of " + specimenWordName + " must approve.", longName(1)}
+			w.Host, w.Watchers, w.Held = strings.Repeat("subsidiary.", 8)+"example.com", longName(2)+" or "+longName(3), &at
+			for i := range 4 {
+				w.Decisions = append(w.Decisions, receiptLine{What: t("receipt.other.approve", "name", longName(i)), How: t("receipt.factor.totp"), At: at, Entry: "ent_01KE3W7B2N", Index: "87 654 321", Link: "/audit/48207", Reason: longText(i), Void: longText(i + 1)})
+			}
+		}),
 		page("silent", func(w *receiptView) {
 			w.Decisions, w.Silent, w.Heading, w.Lead = nil, true, t("receipt.heading"), t("receipt.lead")
 		}),

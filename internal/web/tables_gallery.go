@@ -69,9 +69,19 @@ func tableSpecimens(s *Site) []specimen {
 	for _, d := range sampleDecisions() {
 		decisions.Decisions = append(decisions.Decisions, q.decision(d))
 	}
+	long, longHolds := tableView{Filter: q.filter("requests", tableFilter{}, choices), Next: "/requests?after=req_5"}, tableView{}
+	for i, r := range longRows() {
+		long.Requests = append(long.Requests, q.request(r))
+		longHolds.Holds = append(longHolds.Holds, holdLine{requestLine: q.request(r), Until: q.f.Moment(q.tx, galleryNow.AddDate(1, 0, i), galleryNow), Watchers: groupNames([]string{longName(i), "controllers", longName(i + 1)}, s.texts.T("request.and"))})
+	}
+	longDecided := tableView{Filter: q.filter("decisions", tableFilter{}, choices)}
+	for _, d := range longDecisions() {
+		longDecided.Decisions = append(longDecided.Decisions, q.decision(d))
+	}
 	filtered := tableView{Filter: q.filter("requests", narrow, choices)}
 	return []specimen{
 		page("requests", "some", requests), page("requests", "founding", founding), page("requests", "nothing-fits", filtered),
+		page("requests", "empty", tableView{Filter: q.filter("requests", tableFilter{}, choices)}), page("requests", "long", long), page("decisions", "long", longDecided), page("requests-holds", "long", longHolds),
 		page("decisions", "some", decisions), page("decisions", "empty", tableView{Filter: q.filter("decisions", tableFilter{}, choices)}),
 		page("requests-holds", "some", holds), page("requests-holds", "empty", tableView{}),
 	}
