@@ -16,7 +16,7 @@ func TestAdministrationByHand(t *testing.T) {
 	b := testkit.OpenBrowser(t)
 	b.Expect("status of 409")
 	b.AddAuthenticator()
-	enrolInBrowser(b, s)
+	enrolInBrowser(b, s, "marta", "Marta Silva")
 	ids, err := s.Authority.IdentifyOffline(t.Context(), authority.Directory, "marta")
 	s.Must(err)
 	var asked countersign.Approval
