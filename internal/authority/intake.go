@@ -1,6 +1,7 @@
 package authority
 
 import (
+	"bytes"
 	"encoding/json"
 	"slices"
 
@@ -47,7 +48,35 @@ func readDocument(raw json.RawMessage, pointer string, kinds []string) (*intake,
 		return nil, countersign.Invalid(countersign.FieldError{Pointer: pointer, Detail: "has text that is not in Unicode normalisation form C; normalise it before sending, so that equal text has equal bytes"})
 	}
 	in.digest = countersign.SumBytes(in.canonical)
+	if err := oneForm(in, pointer); err != nil {
+		return nil, err
+	}
 	return in, nil
+}
+
+// nothings are how canonical bytes write what says nothing. They may also stand in a text:
+// where there is none of them, nothing has to be looked at.
+var nothings = [][]byte{[]byte(`""`), []byte(`[]`), []byte(`{}`), []byte(`:0,`), []byte(`:0}`)}
+
+// oneForm refuses members that are there and say nothing. A card has no place for them, and
+// the same document sent without them would have another digest.
+func oneForm(in *intake, pointer string) error {
+	if !slices.ContainsFunc(nothings, func(b []byte) bool { return bytes.Contains(in.canonical, b) }) {
+		return nil
+	}
+	again, err := countersign.Canonical(in.doc)
+	if err != nil || bytes.Equal(again, in.canonical) {
+		return err
+	}
+	differences, err := countersign.Compare(in.canonical, again)
+	if err != nil {
+		return err
+	}
+	errs := make([]countersign.FieldError, 0, len(differences))
+	for _, d := range differences {
+		errs = append(errs, countersign.FieldError{Pointer: pointer + d.Pointer, Detail: "says nothing: leave out what is empty or 0"})
+	}
+	return countersign.Invalid(errs...)
 }
 
 // read reads the body of a submission or an evaluation.

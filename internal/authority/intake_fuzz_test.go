@@ -15,6 +15,7 @@ func FuzzRequest(f *testing.F) {
 		`{"kind":"vendor_contact_change","id":"C","revision":"2","payee":{"name":"Ünïcode"},"changes":[{"field":"email","from":"a@b","to":"c@d"}],"requester":{"type":"person","id":"x"}}`,
 		`{"kind":"vendor_bank_change","id":"C","revision":"2","payee":{"name":"x","account":{"scheme":"bban","value":"1"}},"requester":{"type":"person","id":"x"},"custom":{"a":"b"}}`,
 		`{"kind":"invoice","id":"\u202e","revision":"1","requester":{"type":"person","id":"x"}}`,
+		`{"kind":"payment","id":"0","revision":"0","amount":{"value":"0","currency":"JPY"},"payee":{"id":"0","account":{"scheme":"0","value":"0"}},"requester":{"type":"service","id":"0","owner":""}}`,
 		`{"Kind":"invoice"}`, `{"kind":"invoice","kind":"payment"}`, `{"kind":null}`, `[]`, `"`, ``, `{"amount":{"value":1e400}}`,
 	} {
 		f.Add([]byte(seed))
@@ -44,4 +45,16 @@ func FuzzRequest(f *testing.F) {
 			t.Errorf("accepted without what every document needs: %s", in.canonical)
 		}
 	})
+}
+
+// TestWhatSaysNothingIsLeftOut: a document has one form, so that a card shows all of it.
+func TestWhatSaysNothingIsLeftOut(t *testing.T) {
+	for member, at := range map[string]string{`"entity":""`: "/document/entity", `"lines":[]`: "/document/lines", `"custom":{}`: "/document/custom",
+		`"terms":{"payment_days":0}`: "/document/terms/payment_days", `"payee":{"id":"V-1","name":""}`: "/document/payee/name"} {
+		_, err := readDocument([]byte(`{"kind":"invoice","id":"1","revision":"1","amount":{"value":"1.00","currency":"EUR"},"requester":{"type":"person","id":"x"},`+member+`}`), "/document", nil)
+		p, ok := err.(*countersign.Problem)
+		if !ok || len(p.Errors) != 1 || p.Errors[0].Pointer != at || p.Status != 400 {
+			t.Errorf("%s: %v", member, err)
+		}
+	}
 }
