@@ -103,7 +103,7 @@ func personSpecimens(s *Site) []specimen {
 	waits.State, waits.Name, cools.State, cools.From, lost.State, lost.Name = "waits", specimenLongName+" – telephone", "cools", at.soon, "lost", "هاتف"
 	full := personPage{Name: "Marta Silva", ID: "per_01KE3W6Q5JX7N0V2D9H4T8ABCM", Email: "marta@example.com", Manager: "Ingrid Solheim", ManagerPath: "/admin/people/per_2", Groups: []string{"approvers", "finance"},
 		Limits: rows[1].Limits, Active: true, Privileged: true, Identities: []countersign.Alias{{Source: "directory", Subject: "marta"}, {Source: "sap", Subject: "U00171"}}, Factors: []factorView{added, waits, cools, lost},
-		Codes: 8, Sessions: 2, SessionsText: s.texts.N("people.sessions_open", 2), Glass: at.soon, Since: at.long, May: true, MayFreeze: true, Changes: specimenChanges(s)[:1]}
+		Codes: 8, Sessions: 2, SessionsText: s.texts.N("people.sessions_open", 2), Glass: at.soon, Since: at.long, May: true, MayFreeze: true, MayRaise: true, Changes: specimenChanges(s)[:1]}
 	bare := personPage{Name: specimenLongName, ID: "per_01KE3W6Q5JX7N0V2D9H4T8ABCN", Since: at.ago, SessionsText: t("people.sessions_none"), May: true, Active: true, Said: t("people.said.added")}
 	off := full
 	off.Name, off.Active, off.May, off.Changes, off.Glass, off.Factors = specimenRightName, false, false, nil, Moment{}, nil

@@ -58,7 +58,7 @@ func alertSpecimens(s *Site) []specimen {
 		w.Tabs, w.Closes = adminTabs(t, "alerts"), true
 		return adminSpecimen("admin-alerts", state, t("alerts.heading"), w)
 	}
-	return []specimen{page("open", alertsView{Items: rows[:3], First: true}), page("all", alertsView{Items: rows, All: true, Next: "/admin/alerts?show=all"}), page("empty", alertsView{}), page("long", alertsView{Items: long})}
+	return append(raiseSpecimens(s), page("open", alertsView{Items: rows[:3], First: true}), page("raised", alertsView{Items: rows[:1], First: true, Said: t("alerts.said.raised")}), page("all", alertsView{Items: rows, All: true, Next: "/admin/alerts?show=all"}), page("empty", alertsView{}), page("long", alertsView{Items: long}))
 }
 
 func freezeSpecimens(s *Site) []specimen {

@@ -11,6 +11,8 @@ import (
 func alertRoutes() []route {
 	return slices.Concat([]route{
 		{pattern: "GET /admin/alerts", who: signedIn, serve: register(showAlerts)},
+		{pattern: "GET /admin/alerts/new", who: signedIn, serve: raisers(showRaiseAlert)},
+		{pattern: "POST /admin/alerts/new", who: signedIn, serve: raisers(raiseAlert)},
 	}, askRoutes("/admin/alerts/{alert}/close", askCloseAlert))
 }
 
@@ -21,7 +23,8 @@ type alertsView struct {
 	Items  []alertRow
 	Next   string
 	First  bool // the newest are shown
-	Closes bool // the visitor may propose to close one
+	Closes bool // the visitor may raise one, and propose to close one
+	Said   string
 }
 
 type alertRow struct {
@@ -47,6 +50,9 @@ func showAlerts(v *visit) error {
 		return err
 	}
 	w := alertsView{Tabs: adminTabs(v.t, "alerts"), All: all, First: v.query("before") == "", Closes: v.member(authority.GroupAdministrators, authority.GroupControllers)}
+	if v.query("said") == "raised" {
+		w.Said = v.t("alerts.said.raised")
+	}
 	if w.Items, err = v.alertRows(page.Items); err != nil {
 		return err
 	}
@@ -63,7 +69,7 @@ func showAlerts(v *visit) error {
 func (v *visit) alertRows(alerts []countersign.Alert) ([]alertRow, error) {
 	var ids []string
 	for _, a := range alerts {
-		ids = append(ids, a.About.Person, a.ClosedBy)
+		ids = append(ids, a.About.Person, a.ClosedBy, a.Source, a.Owner) // those of people have names
 		if a.About.Vendor != "" {
 			ids = append(ids, "vendor:"+a.About.Vendor)
 		}
@@ -80,7 +86,7 @@ func (v *visit) alertRows(alerts []countersign.Alert) ([]alertRow, error) {
 }
 
 func (v *visit) alertRow(a countersign.Alert, known nameBook) alertRow {
-	row := alertRow{ID: a.ID, Title: a.Title, Severity: v.t("alerts.severity." + a.Severity), Tone: alertTones[a.Severity], Source: v.sourceName(a.Source), Owner: a.Owner,
+	row := alertRow{ID: a.ID, Title: a.Title, Severity: v.t("alerts.severity." + a.Severity), Tone: alertTones[a.Severity], Source: v.sourceName(known.of(a.Source)), Owner: known.of(a.Owner),
 		Raised: v.moment(a.RaisedAt), Ends: v.moment(a.ExpiresAt), State: alertState(a, v.now()), ClosedBy: v.whoMade(known, a.ClosedBy)}
 	switch {
 	case a.About.Vendor != "":

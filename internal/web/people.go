@@ -115,6 +115,7 @@ type personPage struct {
 	May          bool // the visitor administers
 	Self         bool
 	MayFreeze    bool
+	MayRaise     bool // an alert about them
 	Admin        bool // the person administers
 	Changes      []changeRow
 	Said         string
@@ -145,7 +146,7 @@ func (v *visit) personPage(r *authority.PersonRecord) personPage {
 	p := r.Person
 	w := personPage{Tabs: adminTabs(v.t, "people"), Name: p.Name, ID: p.ID, Email: p.Email, Groups: p.Groups, Limits: v.limits(p.Limits), Privileged: p.Privileged, Active: p.Active,
 		Identities: p.Identities, Sessions: r.Sessions, Glass: v.format.Moment(v.site.texts, r.BreakGlassFrom, v.now()), Since: v.format.Moment(v.site.texts, r.Since, v.now()),
-		May: v.member(authority.GroupAdministrators), Self: p.ID == v.session.Person.ID, MayFreeze: len(v.who.Groups) > 0 && p.ID != v.session.Person.ID,
+		May: v.member(authority.GroupAdministrators), Self: p.ID == v.session.Person.ID, MayFreeze: len(v.who.Groups) > 0 && p.ID != v.session.Person.ID, MayRaise: v.member(authority.GroupAdministrators, authority.GroupControllers),
 		Admin: slices.Contains(p.Groups, authority.GroupAdministrators)}
 	if r.Manager != nil {
 		w.Manager, w.ManagerPath = r.Manager.Name, "/admin/people/"+r.Manager.ID

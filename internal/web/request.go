@@ -134,7 +134,8 @@ func (v *visit) requestParts(r *authority.RequestView) (requestView, error) {
 func (v *visit) requestReader(r *authority.RequestView) *requestReader {
 	whole := v.who.Kind == "normal"
 	sees := whole && v.member(authority.GroupControllers, authority.GroupAuditors, authority.GroupAdministrators)
-	return &requestReader{r: r, f: v.format, tx: v.site.texts, now: v.now(), me: v.session.Person.ID, whole: whole, sees: sees}
+	return &requestReader{r: r, f: v.format, tx: v.site.texts, now: v.now(), me: v.session.Person.ID, whole: whole, sees: sees,
+		warns: whole && v.member(authority.GroupAdministrators, authority.GroupControllers)}
 }
 
 // newer says how the version that took this one's place differs, where the visitor may

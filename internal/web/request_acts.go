@@ -212,6 +212,9 @@ func (q *requestReader) around() []button {
 			out = append(out, button{Href: "/r/" + q.r.Approval.ID + "/" + a, Text: q.tx.T("request.around." + a), Lead: q.tx.T("request.around_lead." + a)})
 		}
 	}
+	if q.warns && !q.r.Approval.Status.Final() {
+		out = append(out, button{Href: "/admin/alerts/new?" + encode("request", q.r.Approval.ID), Text: q.tx.T("request.around.alert"), Lead: q.tx.T("request.around_lead.alert")})
+	}
 	return out
 }
 

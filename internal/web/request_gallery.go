@@ -61,7 +61,7 @@ func sampleDocument(r *authority.RequestView, d countersign.Document) {
 }
 
 func sampleReader(s *Site, r *authority.RequestView, sees bool) *requestReader {
-	return &requestReader{r: r, f: Format{}, tx: s.texts, now: galleryNow, me: galleryMe, whole: true, sees: sees}
+	return &requestReader{r: r, f: Format{}, tx: s.texts, now: galleryNow, me: galleryMe, whole: true, sees: sees, warns: sees}
 }
 
 // sampleView is the page of a request. A specimen that cannot be made would be missed

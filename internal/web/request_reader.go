@@ -19,6 +19,7 @@ type requestReader struct {
 	me    string // per_… of the visitor
 	whole bool   // a session for everything, not for this one request
 	sees  bool   // the visitor may open the policy and the log
+	warns bool   // the visitor may raise an alert
 }
 
 func (q *requestReader) view() (requestView, error) {

@@ -1,0 +1,149 @@
+package web
+
+import (
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/countersign/countersign"
+	"github.com/countersign/countersign/internal/authority"
+)
+
+// raisers lets those to a page who may raise an alert.
+func raisers(serve func(*visit) error) func(*visit) error {
+	return forGroups(serve, authority.GroupAdministrators, authority.GroupControllers)
+}
+
+// raiseView is the page on which an alert is raised. What it is about is chosen first,
+// so that its name can be read before anything is pressed.
+type raiseView struct {
+	Vendor, Person, Request string // of which one is set once it is chosen
+	All                     bool   // about the whole organisation
+	Name                    string
+	Unknown                 bool // a vendor that is not on record
+	Form                    string
+	Title                   string
+	Severities, Owners      []choice
+	Day                     askDay
+	Problem                 *errorView
+}
+
+// Chosen reports whether it is known what the alert is about.
+func (w raiseView) Chosen() bool { return w.All || w.Vendor != "" || w.Person != "" || w.Request != "" }
+
+func showRaiseAlert(v *visit) error { return v.raisePage(http.StatusOK, nil) }
+
+// given reads a field where it is expected: in the form that was sent, or in the
+// address that leads to it.
+func (v *visit) given(name string) string { return strings.TrimSpace(v.query(name) + v.form(name)) }
+
+func (v *visit) raisePage(status int, problem *errorView) error {
+	w := raiseView{Vendor: v.given("vendor"), Person: v.given("person"), Request: v.given("request"), All: v.given("about") == "organisation",
+		Form: countersign.NewID(countersign.PrefixAlert, v.now()), Title: v.form("title"), Problem: problem}
+	if err := v.raiseAbout(&w); err != nil {
+		return err
+	}
+	severity := v.form("severity")
+	if severity == "" {
+		severity = "high"
+	}
+	for _, s := range []string{"low", "medium", "high", "critical"} {
+		w.Severities = append(w.Severities, choice{s, v.t("alerts.severity." + s), s == severity})
+	}
+	groups, err := v.org.Groups(v.ctx(), *v.session)
+	if err != nil {
+		return err
+	}
+	owner := v.form("owner")
+	if owner == "" {
+		owner = authority.GroupControllers
+	}
+	for _, g := range groups {
+		if g.Members > 0 {
+			w.Owners = append(w.Owners, choice{g.Name, g.Name, g.Name == owner})
+		}
+	}
+	me := v.session.Person.ID
+	w.Owners = append(w.Owners, choice{me, v.t("alerts.raise.me"), me == owner})
+	w.Day = v.raiseDay()
+	return v.render(view{name: "admin-alert", title: v.t("alerts.raise.heading"), area: "admin", status: status, data: w})
+}
+
+// raiseDay is until when it lasts: as long as one of a system, if nothing else is said.
+func (v *visit) raiseDay() askDay {
+	now := v.now().In(v.format.zone())
+	day := askDay{Name: "until", Label: v.t("alerts.raise.until"), Value: now.AddDate(0, 0, 14).Format(time.DateOnly),
+		Least: now.Format(time.DateOnly), Most: now.AddDate(0, 0, 88).Format(time.DateOnly)}
+	if typed := v.form("until"); typed != "" {
+		day.Value = typed
+	}
+	return day
+}
+
+// raiseAbout finds what an alert is about by name. A person or a request that is not
+// there is no page.
+func (v *visit) raiseAbout(w *raiseView) error {
+	switch {
+	case w.Request != "":
+		a, err := v.org.Get(v.ctx(), v.caller(), w.Request)
+		if err != nil {
+			return err
+		}
+		w.Person, w.Vendor, w.All = "", "", false
+		if doc, err := readDocument(a.Document); err == nil { // of one that was erased the number is all there is
+			w.Name = kindName(v.site.texts, doc.Kind) + " " + doc.ID
+		}
+	case w.Person != "":
+		p, err := v.org.Person(v.ctx(), *v.session, w.Person)
+		if err != nil {
+			return err
+		}
+		w.Name, w.Vendor, w.All = p.Name, "", false
+	case w.Vendor != "":
+		known, err := v.named("vendor:" + w.Vendor)
+		if err != nil {
+			return err
+		}
+		w.Name, w.All = known["vendor:"+w.Vendor], false
+		w.Unknown = w.Name == ""
+	}
+	return nil
+}
+
+func raiseAlert(v *visit) error {
+	body := countersign.AlertBody{ID: v.form("form"), Severity: v.form("severity"), Title: strings.TrimSpace(v.form("title")), Owner: v.form("owner"),
+		About: countersign.AlertSubject{Vendor: strings.TrimSpace(v.form("vendor")), Person: v.form("person"), Request: v.form("request"), Organisation: v.form("about") == "organisation"}}
+	var err error
+	switch body.Expires, err = v.format.endOf(v.form("until")); {
+	case err != nil:
+		err = countersign.NewProblem(countersign.CodeInvalid, "%s", v.t("admin.day_wrong"))
+	case body.Title == "":
+		err = countersign.NewProblem(countersign.CodeInvalid, "%s", v.t("alerts.raise.missing"))
+	default:
+		if _, _, err = v.org.RaiseAlert(v.ctx(), v.caller(), body); err == nil {
+			return v.redirect("/admin/alerts?said=raised")
+		}
+	}
+	if e, ok := v.shown(err); ok {
+		return v.raisePage(e.Status, e)
+	}
+	return err
+}
+
+func raiseSpecimens(s *Site) []specimen {
+	t := s.texts.T
+	page := func(state string, w raiseView) specimen {
+		for _, name := range []string{"low", "medium", "high", "critical"} {
+			w.Severities = append(w.Severities, choice{name, t("alerts.severity." + name), name == "high"})
+		}
+		w.Owners = append(w.Owners, choice{"controllers", "controllers", true}, choice{"treasury", "treasury", false}, choice{"per_1", t("alerts.raise.me"), false})
+		w.Form, w.Day = "alr_1", askDay{Name: "until", Label: t("alerts.raise.until"), Value: "2026-12-08", Least: "2026-11-24", Most: "2027-02-20"}
+		return adminSpecimen("admin-alert", state, t("alerts.raise.heading"), w)
+	}
+	wrong := errorOf(countersign.Invalid(countersign.FieldError{Pointer: "/expires_at", Detail: "want a time within the next 90 days"}), t)
+	return []specimen{
+		page("choose", raiseView{}), page("ask", raiseView{Request: "req_01ke3w6q5jx7n0v2d9h4t8abcm", Name: "Invoice INV-2026-118"}), page("all", raiseView{All: true}),
+		page("wrong", raiseView{Vendor: strings.Repeat("4711", 12), Unknown: true, Title: "The supplier knows nothing of it", Problem: &wrong}),
+		page("long", raiseView{Person: "per_1", Name: specimenRightName, Title: strings.Repeat("A sentence that goes on ", 12), Owners: []choice{{"a", strings.Repeat("a-group-with-a-long-name-", 4), false}}}),
+	}
+}
