@@ -34,6 +34,7 @@ type Config struct {
 	Guard store.Guard
 	Log   *slog.Logger
 
+	Witnesses []Witness           // who cosign what the log publishes; may be empty
 	Roots     []*x509.Certificate // attestation roots whose devices count as hardware; may be empty
 	Origins   []string            // further origins of the pages; public_url's is always in
 	Simulated bool                // accept the demo's software authenticator
@@ -55,8 +56,9 @@ type Authority struct {
 	hashing      authn.Argon2
 	hashes       chan struct{} // bounds the memory that password hashing takes at once
 
-	book    *book
-	metrics *metrics
+	book      *book
+	witnesses []*witness
+	metrics   *metrics
 
 	rotation  sync.Mutex                 // held by whoever rotates a key
 	mu        sync.Mutex                 // guards policies
@@ -114,6 +116,9 @@ func Open(ctx context.Context, cfg Config) (*Authority, error) {
 		return nil, err
 	}
 	a.clock.steadily = cfg.Steady
+	if a.witnesses, err = newWitnesses(cfg.Witnesses, a.db.Now()); err != nil {
+		return nil, err
+	}
 	if a.book, err = openBook(ctx, a, cfg.Guard); err != nil {
 		return nil, err
 	}

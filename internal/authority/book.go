@@ -36,6 +36,11 @@ type book struct {
 	changed chan struct{} // closed when signed changes
 	broken  error         // why nothing may be signed any more
 	saved   int64         // size that the database knows to be signed
+
+	cosigned  signedHead    // the last one that a witness cosigned; none without a checkpoint
+	witnessed chan struct{} // closed when cosigned changes
+
+	witnesses []*witness // who is asked to cosign; set before the book is used
 }
 
 type signedHead struct {
@@ -78,13 +83,16 @@ func openBook(ctx context.Context, a *Authority, guard store.Guard) (*book, erro
 	if err := b.compare(ctx, head, held); err != nil {
 		return nil, err
 	}
-	_, err = b.chain.signers(a.keys, b.signed.tree.N, head.Size)
-	return b, err
+	if _, err = b.chain.signers(a.keys, b.signed.tree.N, head.Size); err != nil {
+		return nil, err
+	}
+	b.witnesses = a.witnesses
+	return b, b.openWitnesses(ctx)
 }
 
 // newBook is a book that has compared nothing yet.
 func newBook(a *Authority, guard store.Guard) *book {
-	return &book{a: a, guard: guard, changed: make(chan struct{}), prover: newProver(a.db)}
+	return &book{a: a, guard: guard, changed: make(chan struct{}), witnessed: make(chan struct{}), prover: newProver(a.db)}
 }
 
 // recoverHint is the way out of every contradiction between log and guard.

@@ -272,11 +272,14 @@ func (a *Authority) receipt(ctx context.Context, c *caseFile, head signedHead) (
 	if err != nil {
 		return countersign.Receipt{}, err
 	}
+	size := int64(0)
 	for _, e := range entries {
 		if e.Index < 0 || e.Index >= head.tree.N {
 			return countersign.Receipt{}, errNotCovered
 		}
+		size = max(size, e.Index+1)
 	}
+	head = a.book.best(head, size)
 	return audit.BuildReceipt(audit.ReceiptInput{Entries: entries, Checkpoint: head.checkpoint, Prove: a.book.prove(ctx)})
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/countersign/countersign"
@@ -16,7 +17,8 @@ import (
 // Run does what time alone brings about, until the context ends: it publishes
 // checkpoints, expires what is past its deadline, lapses leases, lets settled history
 // count, looks again at what nobody could decide, and sweeps what is over. It is the
-// only loop, and it uses the same verbs as everybody else.
+// only loop, and it uses the same verbs as everybody else. Beside it each witness is
+// asked for what is published: nobody waits for that.
 func (a *Authority) Run(ctx context.Context) error {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
@@ -24,6 +26,11 @@ func (a *Authority) Run(ctx context.Context) error {
 	// checkpoint would make every lone caller wait for it.
 	save := time.NewTicker(250 * time.Millisecond)
 	defer save.Stop()
+	var witnesses sync.WaitGroup
+	defer witnesses.Wait()
+	for _, w := range a.witnesses {
+		witnesses.Go(func() { a.follow(ctx, w) })
+	}
 	var swept time.Time
 	for {
 		grown := a.db.Changed(store.LogGrew)

@@ -21,3 +21,13 @@ func Sweep(a *Authority, ctx context.Context) error {
 	_, err := a.db.Write(ctx, a.sweep)
 	return err
 }
+
+// NoteOverdue does what the loop does after each time that it has asked a witness.
+func NoteOverdue(a *Authority, ctx context.Context) error {
+	for _, w := range a.witnesses {
+		if err := a.noteOverdue(ctx, w); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -9,7 +9,7 @@ import (
 
 // Check is one of the things that a decision needs.
 type Check struct {
-	Name   string `json:"name"` // "clock", "database", "log", "guard"
+	Name   string `json:"name"` // "clock", "database", "log", "guard"; "witness" where one is overdue
 	OK     bool   `json:"ok"`
 	Detail string `json:"detail,omitempty"` // in words that tell strangers nothing
 }
@@ -36,7 +36,13 @@ func (a *Authority) Ready(ctx context.Context) []Check {
 	}
 	checks = append(checks, check("log", err, "the log is not being signed"))
 	_, err = a.book.guard.Load(ctx, a.org.Origin)
-	return append(checks, check("guard", err, "the guard cannot be read"))
+	checks = append(checks, check("guard", err, "the guard cannot be read"))
+	for _, w := range a.Witnesses() {
+		if w.Overdue { // decisions go on: it is told, and fails nothing
+			return append(checks, Check{Name: "witness", OK: true, Detail: "a witness has cosigned nothing for over an hour"})
+		}
+	}
+	return checks
 }
 
 // signedLately reports why the log is not being signed, or nil.

@@ -58,6 +58,9 @@ func (tx *Tx) CreateLog(origin string) error {
 // prove growth from what was published under the old one. The entries stay; nothing
 // counts as published until a checkpoint of the new origin is.
 func (tx *Tx) ReopenLog(oldOrigin, newOrigin string) error {
+	if _, err := tx.Exec(`DELETE FROM cosigned WHERE org_id = $1`); err != nil {
+		return err
+	}
 	return tx.ExecOne(`UPDATE log_head SET origin = $3, signed_size = 0, checkpoint = $4
 		WHERE org_id = $1 AND origin = $2`, oldOrigin, newOrigin, []byte{})
 }
