@@ -47,6 +47,7 @@ func (l *configLoader) check() {
 	l.network()
 	l.certificates()
 	l.mail()
+	l.witnesses()
 	if c.LogFormat != "text" && c.LogFormat != "json" {
 		l.wrong("log_format", "", "%q: want text or json", c.LogFormat)
 	}

@@ -38,6 +38,17 @@ func (s *setting) set(words []string) error {
 	if _, list := s.value.Interface().([]netip.Prefix); list {
 		return s.setList(words)
 	}
+	if v, list := s.value.Addr().Interface().(*[]witnessAt); list {
+		*v = []witnessAt{}
+		for _, word := range words {
+			w, err := readWitness(word)
+			if err != nil {
+				return err
+			}
+			*v = append(*v, w)
+		}
+		return nil
+	}
 	if len(words) != 1 {
 		return errors.New("want one value, not a list")
 	}
@@ -88,6 +99,12 @@ func (s *setting) shown() string {
 		words := make([]string, len(v))
 		for i, p := range v {
 			words[i] = p.String()
+		}
+		return strings.Join(words, ", ")
+	case []witnessAt:
+		words := make([]string, len(v))
+		for i, w := range v {
+			words[i] = w.name() + " at " + w.URL
 		}
 		return strings.Join(words, ", ")
 	case slog.Level:
@@ -312,6 +329,9 @@ func (l *configLoader) environment(env []string) {
 		words := []string{value}
 		if _, list := s.value.Interface().([]netip.Prefix); list {
 			words = strings.FieldsFunc(value, func(r rune) bool { return r == ',' || r == ' ' })
+		}
+		if _, list := s.value.Interface().([]witnessAt); list {
+			words = strings.Split(value, ",")
 		}
 		if err := s.set(words); err != nil {
 			l.problem(name, "", "", "%v", err)

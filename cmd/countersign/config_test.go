@@ -51,6 +51,9 @@ func TestExampleCannotDrift(t *testing.T) {
 	}
 }
 
+// witnessKey is the key of a witness that nobody runs.
+const witnessKey = "witness.example/w1+6327c7cb+Af0XJDhaoMdbZPt4zWAvodmR/ev3axPFjtcC6sg16fYY"
+
 func write(t *testing.T, name, text string) {
 	t.Helper()
 	must(t, os.WriteFile(name, []byte(text), 0o600))
@@ -63,7 +66,7 @@ func TestEverySettingByEnvironment(t *testing.T) {
 	values := map[string]string{"data": "d", "keys": "k", "guard": "g", "database": "postgres://app@db.example/x", "listen": "localhost:1",
 		"public_url": "https://approve.example", "trusted_proxies": "10.0.0.0/8", "metrics_listen": "localhost:2", "log_level": "warn", "log_format": "json",
 		"max_body_bytes": "2048", "requests_per_key": "1", "requests_per_host": "2", "sign_ins_per_host": "3",
-		"mail_server": "smtp.example:465", "mail_tls": "implicit", "mail_from": "desk@example.com", "mail_details": "none", "mail_folder": "mails"}
+		"witnesses": witnessKey + " https://witness.example/w1/", "mail_server": "smtp.example:465", "mail_tls": "implicit", "mail_from": "desk@example.com", "mail_details": "none", "mail_folder": "mails"}
 	var env, wanted []string
 	var c Config
 	for _, s := range settingsOf(&c) {
@@ -79,6 +82,9 @@ func TestEverySettingByEnvironment(t *testing.T) {
 		shown := value
 		if s.name == "database" {
 			shown = "(a PostgreSQL database)" // it may hold a password
+		}
+		if s.name == "witnesses" {
+			shown = "witness.example/w1 at https://witness.example/w1"
 		}
 		wanted = append(wanted, s.name+"="+shown)
 	}
@@ -145,19 +151,30 @@ func TestWhatDoesNotLoad(t *testing.T) {
 		"public_url: https://10.0.0.1":   "bare address",
 		"public_url: https://a/b":        "more than a host",
 		"metrics_listen: localhost:8080": "the same as listen",
-		"database: postgres://u@h/d\nguard: postgres://u@h/d":   "the same database",
-		"database: 'postgres://'":                               "no address of a database",
-		"tls_key: k.pem":                                        "tls_certificate is not",
-		"tls_certificate: empty.pem\ntls_key: empty.pem":        "tls_certificate: ",
-		"attestation_roots: empty.pem":                          "holds no certificate",
-		"requests_per_key: -1":                                  "0 or more",
-		"requests_per_key: 99999999999999999999":                "whole number",
-		"trusted_proxies: 10.0.0.0/8":                           "",
-		"trusted_proxies: 10.0.0.0/33":                          "an address or a range",
-		"log_level: info+2":                                     "want debug, info",
-		"Data: x":                                               `did you mean "data"?`,
-		"{data: a, keys: b}":                                    "",
-		"# nothing but comments\n":                              "",
+		"database: postgres://u@h/d\nguard: postgres://u@h/d":                                     "the same database",
+		"database: 'postgres://'":                                                                 "no address of a database",
+		"tls_key: k.pem":                                                                          "tls_certificate is not",
+		"tls_certificate: empty.pem\ntls_key: empty.pem":                                          "tls_certificate: ",
+		"attestation_roots: empty.pem":                                                            "holds no certificate",
+		"requests_per_key: -1":                                                                    "0 or more",
+		"requests_per_key: 99999999999999999999":                                                  "whole number",
+		"trusted_proxies: 10.0.0.0/8":                                                             "",
+		"trusted_proxies: 10.0.0.0/33":                                                            "an address or a range",
+		"log_level: info+2":                                                                       "want debug, info",
+		"witnesses: [" + witnessKey + " https://w.example]":                                       "",
+		"witnesses: [" + witnessKey + " http://127.0.0.1:9]":                                      "",
+		"witnesses: " + witnessKey:                                                                "public key and its address",
+		"witnesses: [" + witnessKey + " http://w.example]":                                        "want https",
+		"witnesses: ['" + witnessKey + " https://w.example?x=1']":                                 "more than a host and a path",
+		"witnesses: [" + witnessKey + " https://u:p@w.example]":                                   "more than a host and a path",
+		"witnesses: [" + witnessKey + " ftp://w.example]":                                         "no address of a witness",
+		"witnesses: [w+00000000+AAAA https://w.example]":                                          "witness key",
+		"witnesses: [" + strings.Replace(witnessKey, "6327", "6328", 1) + " https://w.example]":   "does not fit the key",
+		"witnesses: [" + witnessKey + " https://w.example, " + witnessKey + " https://x.example]": "stands twice",
+		"witnesses: [" + strings.TrimSuffix(strings.Repeat(witnessKey+" https://w.example, ", 6), ", ") + "]": "at most 5",
+		"Data: x":                  `did you mean "data"?`,
+		"{data: a, keys: b}":       "",
+		"# nothing but comments\n": "",
 		"listen: localhost:0\npublic_url: http://localhost:123": "",
 	} {
 		write(t, "c.yaml", text)

@@ -286,6 +286,7 @@ func (x *examination) organisation(ctx context.Context, db *store.DB, o store.Or
 	if head.Size > head.SignedSize {
 		x.add("published"+suffix, checkWarn, "a running server publishes within a second, and the next start does", "%d entries are not published yet", head.Size-head.SignedSize)
 	}
+	x.witnesses(ctx, db, suffix)
 	x.clock(ctx, db, suffix)
 	x.guardOf(ctx, db, o, of, suffix)
 }

@@ -95,7 +95,8 @@ func (in *installation) open(ctx context.Context, first *foundation, log *slog.L
 		if err != nil {
 			return err
 		}
-		a, err := authority.Open(ctx, authority.Config{DB: in.db.For(o.ID), Keys: keys, Guard: in.guard, Log: log.With("organisation", o.ID), Roots: roots})
+		a, err := authority.Open(ctx, authority.Config{DB: in.db.For(o.ID), Keys: keys, Guard: in.guard, Log: log.With("organisation", o.ID), Roots: roots,
+			Witnesses: witnessesOf(&in.config)})
 		if err != nil {
 			return fmt.Errorf("organisation %s: %w", o.Name, err)
 		}

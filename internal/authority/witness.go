@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -317,7 +318,7 @@ func (a *Authority) ahead(ctx context.Context, w *witness, known int64) error {
 func (a *Authority) forked(ctx context.Context, w *witness, size int64, cause error) error {
 	err := a.book.fail(fmt.Errorf("%w: witness %s: %w (hint: %s)", ErrGuard, w.id, cause, recoverHint))
 	_, alert := a.db.Write(ctx, func(tx *store.Tx) error {
-		return a.raise(tx, newAlert{about: store.AboutOrganisation, severity: "critical", external: fmt.Sprintf("witness:%s:%d", w.id, size), days: maxAlertDays,
+		return a.raise(tx, newAlert{about: store.AboutOrganisation, severity: "critical", external: "witness:" + w.id + ":" + strconv.FormatInt(size, 10), days: maxAlertDays,
 			title: "a witness has seen another log than this one, and nothing is signed any more: " + cause.Error()})
 	})
 	if alert != nil {

@@ -4,15 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/store"
 )
-
-// overduePrefix begins the external id of the alert that a witness is overdue.
-func (w *witness) overduePrefix() string { return "overdue:" + w.id + ":" }
 
 // noteOverdue raises the one alert that a witness has cosigned nothing for over an hour
 // while there is something new, and closes it when the witness is there again.
@@ -37,7 +35,7 @@ func (a *Authority) noteOverdue(ctx context.Context, w *witness) error {
 	}
 	_, err = a.db.Write(ctx, func(tx *store.Tx) error {
 		if overdue {
-			return a.raise(tx, newAlert{about: store.AboutOperation, severity: "medium", external: fmt.Sprint(w.overduePrefix(), has), days: maxAlertDays, owner: GroupAdministrators,
+			return a.raise(tx, newAlert{about: store.AboutOperation, severity: "medium", external: "overdue:" + w.id + ":" + strconv.FormatInt(has, 10), days: maxAlertDays, owner: GroupAdministrators,
 				title: fmt.Sprintf("the witness %s has cosigned nothing for over an hour: an older copy of the log would be noticed later", witnessName(w.id))})
 		}
 		return closeOverdue(tx, w)
@@ -86,7 +84,7 @@ func closeOverdue(tx *store.Tx, w *witness) error {
 	}
 	closed := false
 	for _, alert := range open {
-		if alert.Source != store.InternalSource || !strings.HasPrefix(alert.External, w.overduePrefix()) {
+		if alert.Source != store.InternalSource || !strings.HasPrefix(alert.External, "overdue:"+w.id+":") {
 			continue
 		}
 		if err := tx.CloseAlert(alert.ID, actorSystem); errors.Is(err, store.ErrConflict) {
