@@ -368,6 +368,15 @@ func (a *Authority) Witnesses() []WitnessState {
 	return all
 }
 
+// WitnessKeys are the public keys of the witnesses, as name+hash+base64.
+func (a *Authority) WitnessKeys() []string {
+	var all []string
+	for _, w := range a.book.witnesses {
+		all = append(all, w.Key)
+	}
+	return all
+}
+
 // witnessName is the name of a witness without its key's hash.
 func witnessName(id string) string {
 	name, _, _ := strings.Cut(id, "+")

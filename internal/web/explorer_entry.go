@@ -77,7 +77,7 @@ func (v *visit) entry(e *authority.EntryView) (*entryView, error) {
 		return nil, err
 	}
 	w := &entryView{Number: v.format.Count(e.Index), What: v.entryWhat(leaf.Type, leaf.Facts), Who: v.actorName(e.Actor), At: v.format.Moment(v.site.texts, e.At, v.now()),
-		Leaf: string(e.Leaf), Checks: v.site.unchecked(), Facts: factsOf(leaf), Openings: v.openings(leaf, e.Openings)}
+		Leaf: string(e.Leaf), Checks: v.site.unchecked(len(v.org.WitnessKeys()) > 0), Facts: factsOf(leaf), Openings: v.openings(leaf, e.Openings)}
 	if countersign.IsID(countersign.PrefixPerson, leaf.Actor) {
 		w.WhoPath = auditFilter{Person: leaf.Actor}.address("/audit", "")
 	}
@@ -157,11 +157,11 @@ func (v *visit) openings(l countersign.Leaf, open map[string]countersign.Opening
 }
 
 // unchecked are the statements about an entry before anything was computed.
-func (s *Site) unchecked() []checkView {
+func (s *Site) unchecked(witnessed bool) []checkView {
 	var all []checkView
 	for _, name := range []string{"included", "signed", "witnessed"} {
 		c := checkView{Name: name, Title: s.texts.T("audit." + name), Text: s.texts.T("audit.not_checked"), Verdict: s.texts.T("audit.check.verdict_wait")}
-		if name == "witnessed" {
+		if name == "witnessed" && !witnessed {
 			c.State, c.Text, c.Verdict = "none", s.texts.T("audit.check.no_witness"), s.texts.T("audit.check.verdict_none")
 		}
 		all = append(all, c)

@@ -93,7 +93,7 @@ func sampleEntry(s *Site, checks [][3]string) *entryView {
 	leaf := countersign.Leaf{Version: 1, ID: "ent_01KB0ZC4T3G8", Org: "org_1", Type: countersign.EntryDecisionMade, Time: "2026-11-24T10:09:00.000000Z", Subject: "req_01KB0ZB7R2D5", Actor: "per_01KA2M",
 		Facts: map[string]string{"act": "approve", "assurance": "phishing_resistant", "status": "approved"}, Commitments: map[string]string{"decision": "7Qf0mB1rjSpnR0gJXv6v5mVJr4Qd3v8dE2T5nq0nX6c="}}
 	e := &entryView{Number: f.Count(48212), What: s.texts.T("audit.act.approve"), Who: "Ruth Adler", WhoPath: "/audit?person=per_01KA2M", At: f.Moment(s.texts, now.Add(-3*time.Minute), now), Leaf: string(leaf.Bytes()), Facts: factsOf(leaf),
-		Checks: s.unchecked(), Request: "/r/" + leaf.Subject, ObjectPath: "/audit?object=INV-2026-118", Receipt: "/audit/48212/receipt", Openings: []openingView{{Name: "decision", Title: s.texts.T("audit.opening.decision"), Salt: "mB1rjSpnR0gJXv6v5mVJr4Qd3v8dE2T5nq0nX6c7Qf0=", Value: `{"act":"approve","at":"2026-11-24T10:09:00.000000Z"}`}},
+		Checks: s.unchecked(false), Request: "/r/" + leaf.Subject, ObjectPath: "/audit?object=INV-2026-118", Receipt: "/audit/48212/receipt", Openings: []openingView{{Name: "decision", Title: s.texts.T("audit.opening.decision"), Salt: "mB1rjSpnR0gJXv6v5mVJr4Qd3v8dE2T5nq0nX6c7Qf0=", Value: `{"act":"approve","at":"2026-11-24T10:09:00.000000Z"}`}},
 		Command: "countersign audit verify " + leaf.Subject + ".receipt.json --key 'log.example.com/org_1+1f0a88c2+AbJ0mIVzQ1xkwGZ2Cw0Zt3FzO7M6pZ0cO2m1w0VxJc1k'"}
 	verdict := func(name string) string { return s.texts.T("audit.check." + name) }
 	for _, c := range checks {

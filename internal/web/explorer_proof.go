@@ -25,8 +25,9 @@ type proven struct {
 // checkpoint.
 type proofs struct {
 	*proven
-	Checkpoint  string   `json:"checkpoint"` // signed note
-	Keys        []string `json:"keys"`       // of the log, name+hash+base64
+	Checkpoint  string   `json:"checkpoint"`          // signed note
+	Keys        []string `json:"keys"`                // of the log, name+hash+base64
+	Witnesses   []string `json:"witnesses,omitempty"` // their keys, likewise
 	Submission  *proven  `json:"submission,omitempty"`
 	Enrolment   *proven  `json:"enrolment,omitempty"` // of the passkey that signed
 	Consistency *growth  `json:"consistency,omitempty"`
@@ -82,7 +83,7 @@ func (v *visit) proofs(e *authority.LoggedEntry) (*proofs, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &proofs{Checkpoint: string(checkpoint), Keys: v.org.Verifiers()}
+	p := &proofs{Checkpoint: string(checkpoint), Keys: v.org.Verifiers(), Witnesses: v.org.WitnessKeys()}
 	if e != nil {
 		if p.proven, err = v.proven(*e, p.Checkpoint); err != nil {
 			return nil, err

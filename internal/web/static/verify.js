@@ -82,6 +82,21 @@
     return stop('no', 'checkpoint_key');
   };
 
+  const witnessed = async (cp, keys) => { // cosignature/v1 (C2SP tlog-cosignature): four bytes of the key's hash, eight of the time
+    for (const k of keys) {
+      const [, name, key64] = k.match(/^([^+ ]+)\+[0-9a-f]{8}\+(.+)$/), key = b64(key64);
+      key[0] = 4;
+      const id = (await sha(utf8(name + '\n'), key)).slice(0, 4), line = cp.sigs.find(([dash, n, s]) => dash === '—' && n === name && same(b64(s).slice(0, 4), id));
+      if (!line) continue;
+      const sig = b64(line[2]);
+      must(sig.length === 76, 'cosignature', { name });
+      const at = new DataView(sig.buffer).getBigUint64(4);
+      must(await verifies({ name: 'Ed25519' }, 'raw', key.slice(1), sig.slice(12), utf8(`cosignature/v1\ntime ${at}\n${cp.body}`)), 'cosignature', { name });
+      return say('witnessed', { name, when: day(Number(at) * 1000) });
+    }
+    return stop('none', keys.length ? 'no_cosignature' : 'no_witness');
+  };
+
   // Entries: the way to the checkpoint, and the salted commitments
   const included = async (e, cp, seen) => {
     const head = `c2sp.org/tlog-proof@v1\nindex ${e.index}\n`, tail = '\n' + cp.text;
@@ -176,6 +191,7 @@
         return say('opened');
       });
       await check(at('signed'), async () => { must(await key && leaf, 'not_included'); return say('signed_log', { key: await key }) + ' ' + await signed(data, leaf, await head); });
+      await check(at('witnessed'), async () => { must(await key && leaf, 'not_included'); return witnessed(await head, data.witnesses ?? []); });
     }
     await check(at('grown'), async () => {
       const cp = await key && await head;
