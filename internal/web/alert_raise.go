@@ -111,7 +111,7 @@ func (v *visit) raiseAbout(w *raiseView) error {
 }
 
 func raiseAlert(v *visit) error {
-	body := countersign.AlertBody{ID: v.form("form"), Severity: v.form("severity"), Title: strings.TrimSpace(v.form("title")), Owner: v.form("owner"),
+	body := countersign.AlertBody{ID: v.form("form"), Severity: v.form("severity"), Title: strings.Join(strings.Fields(v.form("title")), " "), Owner: v.form("owner"),
 		About: countersign.AlertSubject{Vendor: strings.TrimSpace(v.form("vendor")), Person: v.form("person"), Request: v.form("request"), Organisation: v.form("about") == "organisation"}}
 	var err error
 	switch body.Expires, err = v.format.endOf(v.form("until")); {

@@ -36,7 +36,7 @@ func TestAlertIsRaisedByAController(t *testing.T) {
 		t.Errorf("for ever: %d %s", a.Status, a.text())
 	}
 	for range 2 {
-		if a := press("The supplier knows nothing of it", day); a.Status != 303 {
+		if a := press("The supplier knows\r\nnothing of it", day); a.Status != 303 {
 			t.Fatalf("%d %s", a.Status, a.text())
 		}
 	}
