@@ -3,7 +3,6 @@ package demo
 import (
 	"fmt"
 	"math"
-	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -80,7 +79,7 @@ func (g *generator) spend() {
 	for i := range drawn {
 		drawn[i] = days[g.draw(weights)]
 	}
-	slices.SortFunc(drawn, time.Time.Compare)
+	sort.Slice(drawn, func(i, j int) bool { return drawn[i].Before(drawn[j]) })
 	for i, day := range drawn {
 		v := g.vendors[g.draw(cumulated)]
 		for v.CreatedAt.After(day.AddDate(0, 0, -3)) { // not a vendor yet
