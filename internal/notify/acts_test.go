@@ -37,3 +37,20 @@ func TestLockAndResetAreToldFromTheAct(t *testing.T) {
 		d.want(all, "Factors of Marta Silva were reset", "claire", "samuel")
 	})
 }
+
+// What a person raises is told to whoever looks after it, and not to who raised it.
+func TestAlertOfAPersonIsToldToOthers(t *testing.T) {
+	testkit.Each(t, func(t *testing.T, s *testkit.Server) {
+		s.Settle()
+		marta, samuel, claire := s.Person("marta"), s.Person("samuel"), s.Person("claire")
+		d := openDesk(t, s, notify.DetailsSummary)
+		d.mails()
+		raise := func(id, token, owner string) []got {
+			s.Call("POST", "/v1/alerts", token, countersign.AlertBody{ID: id, Severity: "high", Owner: owner, About: countersign.AlertSubject{Organisation: true}, Title: "an odd call"}, nil)
+			return d.mails()
+		}
+		d.want(raise("1", claire.Token, marta.ID), "An alert of yours", "marta")
+		d.want(raise("2", samuel.Token, ""), "An alert of yours", "claire")
+		d.want(raise("3", claire.Token, ""), "An alert of yours")
+	})
+}
