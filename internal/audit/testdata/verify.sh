@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Verifies a receipt with openssl and jq alone: that it has its canonical form, that
 # the log's key signed the checkpoint, that every entry is under it, that every
-# opening opens its commitment, and that every passkey signed the statement with the
-# key that was enrolled. It shares no code with the product, and reads no policy: it
-# does not judge whether enough people signed.
+# opening opens its commitment, that every passkey signed the statement with the key
+# that was enrolled, that what was signed is what was decided, in whose place, by enough
+# different people, and that it was released in its time. It shares no code with the
+# product, and reads no policy: what is required it takes from the receipt.
 #
 #   verify.sh RECEIPT VERIFIER_KEY
 #
@@ -43,14 +44,68 @@ cmp -s canonical "$receipt" || fail "not the canonical form"
 [[ $(jq -r .type "$receipt") == "countersign.receipt/v1" ]] || fail "another type"
 jq -e 'keys == ["entries","founding","org","origin","request","status","summary","type"] and (.founding | type == "boolean")
 	and all(.entries[]; keys == ["leaf","openings","proof","role"] and all(.openings[]; keys == ["salt","value"]))
-	and all(.. | scalars | select(type != "boolean"); type == "string")' "$receipt" >/dev/null || fail "not the members of a receipt"
+	and all(.. | scalars | select(type != "boolean"); type == "string")
+	and all(.entries[].openings | to_entries[]; (.key | test("^[a-z_]{1,40}$")) and ([.key, .value.salt] | all(contains("\n") | not)))' "$receipt" >/dev/null || fail "not the members of a receipt"
 count=$(jq '.entries | length' "$receipt")
 ((count > 0)) || fail "no entries"
+mapfile -t roles < <(jq -r '.entries[].role | @json' "$receipt")
+i=0
+while IFS='|' read -r leaf proof; do
+	openssl base64 -d -A <<<"$leaf" >"leaf$i"
+	openssl base64 -d -A <<<"$proof" >"proof$i"
+	i=$((i + 1))
+done < <(jq -r '.entries[] | "\(.leaf | @base64)|\(.proof | @base64)"' "$receipt")
 echo "form: $count entries"
+
+# --- people, clauses, release: what the entries say; that they were logged is proven below ---
+# Nobody's authority counts twice: neither that of who acted, nor that of whom they acted for.
+people=$(jq -r '
+def want($ok; $why): if $ok then . else error($why) end;
+def at: (.[0:19] + "Z" | fromdateiso8601) * 1000000 + (.[20:26] | tonumber);
+def opened($name): .open[$name] // null | if . then fromjson else null end;
+def counted($clause):
+	reduce .[] as $d ({n: 0, used: []};
+		[$d.person.id, ($d.acting_for.id // empty)] as $who | .used as $used
+		| if ($d.break_glass == true or ($clause.from // []) == [] or any($d.groups[]?; IN($clause.from[]))) and all($who[]; IN($used[]) | not)
+		then .n += 1 | .used += $who else . end) | .n;
+def met($clauses):
+	. as $made | length > 0
+	and (all(.[]; .break_glass != true) or (map(select(.evidence.assurance | IN("phishing_resistant", "hardware"))) | counted({})) >= 2)
+	and all($clauses[]; . as $c | ($made | counted($c)) >= $c.count);
+def stated($f; $leaf; $governing): # of a decision: its statement says the same
+	.evidence.statement as $s | (.acting_for.id // "") as $for
+	| want(.act == $f.act and .at == $leaf.time and .person.id == $leaf.actor; "the decision is not what its entry says")
+	| want($s == null or ([$s.org, $s.approval, $s.person, $s.act, $s.acting_for, $s.reason, $s.policy_digest, $s.requirement_digest]
+		== [$leaf.org, $leaf.subject, $leaf.actor, $f.act, $for, (.reason // ""), $f.policy_digest, $governing.leaf.facts.requirement_digest]); "the statement is about something else");
+. as $receipt | [.entries[] | {role, leaf: (.leaf | fromjson), open: (.openings | map_values(.value))}] as $all
+| [$all[] | select(.role == "submission" or .role == "reweighing")][-1] as $governing
+| ($governing | opened("requirement")) as $need
+| {status: $governing.leaf.facts.status, since: ($governing.leaf.time | at), made: [], people: [], shown: true}
+| {allow: ["approved"], step_up: ["pending", "unsatisfiable"], deny: ["denied", "revoked"]} as $leads
+| want(.status | IN($leads[$governing.leaf.facts.outcome][]?); "the outcome does not lead to the status")
+| reduce ($all[] | select(.role == "decision")) as $e (.;
+	$e.leaf.facts as $f | ($e | opened("decision")) as $d
+	| {approve: ["approved", "pending"], deny: ["denied"], revoke: ["revoked"]} as $leads
+	| want((.status | IN("pending", "unsatisfiable")) or (.status == "approved" and $f.act == "revoke"); "decided when it was \(.status)")
+	| want($f.status | IN($leads[$f.act][]?); "the act does not lead to the status")
+	| if $d then . as $st | $d | stated($f; $e.leaf; $governing) | $st else . end
+	| if $f.act == "approve" then
+		want(($e.leaf.actor | startswith("per_")) and (.people | index($e.leaf.actor) | not); "approved by no person, or by one twice")
+		| .people += [$e.leaf.actor] | .made += [$d] | .shown = (.shown and $d != null)
+		| want($f.status != "approved" or $need == null or (.shown | not) or (.made | met($need.approvers // [])); "approved by fewer people than required")
+	else . end
+	| .status = $f.status | if .status == "approved" then .since = ($e.leaf.time | at) else . end)
+| reduce ($all[] | select(.role == "release")) as $e (.;
+	(.since + ($need.hold_seconds // 0) * 1000000) as $from | ($e.leaf.time | at) as $when
+	| want(.status == "approved" and $e.leaf.facts.status == "released" and ($e.leaf.facts.lease // "" | startswith("lea_")); "released from another status, or under no lease")
+	| want($when >= $from; "released before the hold ended")
+	| want($need == null or $when <= $from + ($need.release_within_seconds // 2592000) * 1000000; "released too late")
+	| .status = "released")
+| want(.status == $receipt.status and (.status | IN("pending", "unsatisfiable") | not); "the receipt claims another status than its entries")
+| "people: \(.people | length) approved; \(.status)"' "$receipt" 2>problem) || fail "$(sed 's/^jq: error (at [^)]*): //' problem)"
 
 # --- checkpoint ---
 for ((i = 0; i < count; i++)); do
-	jq -j ".entries[$i].proof" "$receipt" >"proof$i"
 	awk 'seen { print } $0 == "" { seen = 1 }' "proof$i" >"checkpoint$i"
 	cmp -s checkpoint0 "checkpoint$i" || fail "entry $i is proven to another checkpoint"
 	awk '$0 == "" { exit } { print }' "proof$i" >"path$i"
@@ -109,26 +164,18 @@ included() { # ENTRY
 	[[ $(b64 <current) == "$root" ]] || fail "entry $1 is not under the checkpoint"
 	echo "$index" >"index$1"
 }
-for ((i = 0; i < count; i++)); do
-	jq -j ".entries[$i].leaf" "$receipt" >"leaf$i"
-	included "$i"
-done
+for ((i = 0; i < count; i++)); do included "$i"; done
 echo "inclusion: every entry"
 
 # --- commitments ---
-for ((i = 0; i < count; i++)); do
-	while IFS= read -r opening; do
-		jq -j --arg o "$opening" ".entries[$i].openings[\$o].value" "$receipt" >value
-		salt=$(jq -r --arg o "$opening" ".entries[$i].openings[\$o].salt" "$receipt")
-		[[ $(jq -j --arg o "$opening" ".entries[$i].openings[\$o].salt" "$receipt" | wc -l) == 0 ]] || fail "a line break in a salt"
-		unb64 "$salt" salt
-		[[ $(wc -c <salt) == 32 ]] || fail "a salt of another length"
-		want=$(jq -r --arg o "$opening" '.commitments[$o] // ""' "leaf$i")
-		have=$({ printf 'countersign/commit/v1\x00'; printf "\\x00\\x00\\x00\\x$(printf %02x ${#opening})"; printf '%s' "$opening"; cat salt value; } | sha | b64)
-		[[ -n $want && $have == "$want" ]] || fail "opening $opening of entry $i is not what was committed to"
-		cp value "opened$i.$opening"
-	done < <(jq -r ".entries[$i].openings | keys[]" "$receipt")
-done
+while IFS='|' read -r i opening salt want value; do
+	openssl base64 -d -A <<<"$value" >"opened$i.$opening"
+	unb64 "$salt" salt
+	[[ $(wc -c <salt) == 32 ]] || fail "a salt of another length"
+	have=$({ printf 'countersign/commit/v1\x00'; printf "\\x00\\x00\\x00\\x$(printf %02x ${#opening})"; printf '%s' "$opening"; cat salt "opened$i.$opening"; } | sha | b64)
+	[[ -n $want && $have == "$want" ]] || fail "opening $opening of entry $i is not what was committed to"
+done < <(jq -r '.entries | to_entries[] | .key as $i | (.value.leaf | fromjson | .commitments) as $want | .value.openings | to_entries[]
+	| "\($i)|\(.key)|\(.value.salt)|\($want[.key] // "")|\(.value.value | @base64)"' "$receipt" || echo "||")
 echo "commitments: every opening"
 
 # --- passkeys ---
@@ -139,7 +186,7 @@ passkey() { # ENTRY
 	[[ $(jq -r .person.id "$d") == "$person" ]] || fail "another person"
 	fac=$(jq -r .evidence.passkey.authenticator "$d")
 	for ((k = 0; k < count; k++)); do
-		[[ $(jq -r ".entries[$k].role" "$receipt") == enrolment && $(jq -r .facts.authenticator "leaf$k") == "$fac" ]] || continue
+		[[ ${roles[k]} == '"enrolment"' && $(jq -r .facts.authenticator "leaf$k") == "$fac" ]] || continue
 		(($(<"index$k") < $(<"index$1"))) || fail "enrolled after the decision"
 		[[ $(jq -r .subject "leaf$k") == "$person" && $(jq -r .person "opened$k.enrolment") == "$person" ]] || fail "the key is another person's"
 		enrolled="opened$k.enrolment"
@@ -163,8 +210,9 @@ passkey() { # ENTRY
 	echo "passkey: $person signed $(jq -r .act statement)"
 }
 for ((i = 0; i < count; i++)); do
-	[[ $(jq -r ".entries[$i].role" "$receipt") == decision ]] || continue
+	[[ ${roles[i]} == '"decision"' ]] || continue
 	[[ $(jq -r '.evidence.passkey // "" | type' "opened$i.decision") == object ]] || continue
 	passkey "$i"
 done
+echo "$people"
 echo "verified"
