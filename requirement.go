@@ -77,10 +77,11 @@ type Requirement struct {
 	MaxAge       int           `json:"max_age_seconds,omitempty"` // oldest factor that still counts
 	Clauses      []Clause      `json:"approvers,omitempty"`
 	Attestations []Attestation `json:"attestations,omitempty"`
-	Hold         int           `json:"hold_seconds,omitempty"` // from the last needed decision to the earliest release
-	Reason       bool          `json:"reason,omitempty"`       // a written justification is required
-	NoVouching   bool          `json:"no_vouching,omitempty"`  // a first factor stated by a caller does not count
-	Watchers     []string      `json:"watchers,omitempty"`     // groups told of a hold, who may stop it
+	Hold         int           `json:"hold_seconds,omitempty"`     // from the last needed decision to the earliest release
+	Reason       bool          `json:"reason,omitempty"`           // a written justification is required
+	NoVouching   bool          `json:"no_vouching,omitempty"`      // a first factor stated by a caller does not count
+	Witness      bool          `json:"wait_for_witness,omitempty"` // nothing is allowed or released before a witness has cosigned the log entry
+	Watchers     []string      `json:"watchers,omitempty"`         // groups told of a hold, who may stop it
 
 	// Reminders are told to whoever has still to decide, so many seconds before the
 	// request expires; sorted. Escalate tells others when it has waited too long.
@@ -108,6 +109,7 @@ func (r Requirement) Merge(o Requirement) Requirement {
 	m.Hold = max(m.Hold, o.Hold)
 	m.Reason = m.Reason || o.Reason
 	m.NoVouching = m.NoVouching || o.NoVouching
+	m.Witness = m.Witness || o.Witness
 	m.Clauses = mergeClauses(r.Clauses, o.Clauses)
 	m.Attestations = mergeAttestations(r.Attestations, o.Attestations)
 	m.Watchers = union(r.Watchers, o.Watchers)

@@ -27,6 +27,7 @@ type policyCmd struct {
 // policyOptions are facts about the installation that a policy depends on.
 type policyOptions struct {
 	Hardware bool     `help:"Attestation roots are configured: assurance hardware may be asked for."`
+	Witness  bool     `help:"Witnesses are configured: a rule may wait for one."`
 	Kinds    []string `name:"kinds" placeholder:"KIND" help:"Custom kinds of documents that are configured."`
 }
 
@@ -46,7 +47,7 @@ func (o *policyOptions) source(p *process, file string) (policy.Source, error) {
 	if err != nil {
 		return policy.Source{}, withHint(fmt.Errorf("%s: a list: %w", file, err), "paths of lists are relative to the policy's folder")
 	}
-	return policy.Source{File: file, Text: text, Lists: lists, Options: policy.Options{Hardware: o.Hardware, Kinds: o.Kinds}}, nil
+	return policy.Source{File: file, Text: text, Lists: lists, Options: policy.Options{Hardware: o.Hardware, Witness: o.Witness, Kinds: o.Kinds}}, nil
 }
 
 // load loads a policy from a file, or the pack that ships for "".

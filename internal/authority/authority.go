@@ -58,6 +58,7 @@ type Authority struct {
 
 	book      *book
 	witnesses []*witness
+	patience  time.Duration // how long an answer waits for a witness, where the policy says so
 	metrics   *metrics
 
 	rotation  sync.Mutex                 // held by whoever rotates a key
@@ -116,6 +117,7 @@ func Open(ctx context.Context, cfg Config) (*Authority, error) {
 		return nil, err
 	}
 	a.clock.steadily = cfg.Steady
+	a.patience = cosignWait
 	if a.witnesses, err = newWitnesses(cfg.Witnesses, a.db.Now()); err != nil {
 		return nil, err
 	}
@@ -259,7 +261,7 @@ func (a *Authority) version(p store.Policy, kinds []string) (*policy.Version, er
 		return nil, fmt.Errorf("policy version %d: %w", p.Version, err)
 	}
 	src.File = fmt.Sprintf("policy version %d", p.Version)
-	src.Options = policy.Options{Hardware: len(a.roots) > 0, Kinds: kinds}
+	src.Options = policy.Options{Hardware: len(a.roots) > 0, Witness: len(a.witnesses) > 0, Kinds: kinds}
 	v, err := policy.Load(src)
 	if err != nil {
 		return nil, fmt.Errorf("policy version %d no longer loads: %w", p.Version, err)
@@ -290,6 +292,9 @@ func fault(err error) error {
 		return p
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return countersign.NewProblem(countersign.CodeUnavailable, "the answer did not come in time").WithCause(err)
+	case errors.Is(err, errNotCosigned):
+		return countersign.NewProblem(countersign.CodeUnavailable, "no witness has cosigned the log entry yet, and the policy waits for one").
+			WithHint("ask again with the same content: nothing is lost, and nothing is done twice").WithCause(err)
 	case errors.Is(err, errNotCovered), errors.Is(err, ErrGuard):
 		return countersign.NewProblem(countersign.CodeUnavailable, "the log entry is not signed yet").
 			WithHint("ask again in a second with the same content: you get the same answer").WithCause(err)

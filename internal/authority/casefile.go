@@ -250,13 +250,20 @@ func (a *Authority) answer(ctx context.Context, c *caseFile, committed store.Com
 		}
 	}
 	var receipt countersign.Receipt
-	if err == nil {
+	switch {
+	case err != nil:
+	case len(committed.Entries) > 0:
+		receipt, err = a.waitingReceipt(ctx, c, head)
+	default: // whoever only looks waits for nothing
 		receipt, err = a.receipt(ctx, c, head)
 	}
 	if errors.Is(err, errNotCovered) {
 		a.log.Warn("an approval is not covered by a checkpoint yet", "request", c.row.ID, "error", err)
 		out.Status, out.NotBefore, out.ReleaseBy = countersign.StatusPending, "", ""
 		out.Missing = []string{"the log entry to be signed; ask again in a second"}
+		if errors.Is(err, errNotCosigned) {
+			out.Missing = []string{"the log entry to be cosigned by a witness; ask again in a moment"}
+		}
 		return out, nil
 	}
 	if err != nil {
@@ -280,6 +287,9 @@ func (a *Authority) receipt(ctx context.Context, c *caseFile, head signedHead) (
 		size = max(size, e.Index+1)
 	}
 	head = a.book.best(head, size)
+	if allows := c.state.Status == countersign.StatusApproved || c.state.Status == countersign.StatusReleased; allows && c.state.Requirement.Witness && !a.book.cosignedOver(size) {
+		return countersign.Receipt{}, errNotCosigned
+	}
 	return audit.BuildReceipt(audit.ReceiptInput{Entries: entries, Checkpoint: head.checkpoint, Prove: a.book.prove(ctx)})
 }
 

@@ -31,3 +31,6 @@ func NoteOverdue(a *Authority, ctx context.Context) error {
 	}
 	return nil
 }
+
+// Impatient lets answers wait only so long for a witness.
+func Impatient(a *Authority, d time.Duration) { a.patience = d }

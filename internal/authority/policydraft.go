@@ -107,7 +107,7 @@ func (a *Authority) TryPolicy(ctx context.Context, s Session, d PolicyDraft) (*P
 
 // policyOptions are the facts of this installation that a policy must fit.
 func (a *Authority) policyOptions(at *settingsAt) policy.Options {
-	return policy.Options{Hardware: len(a.roots) > 0, Kinds: at.settings.Kinds}
+	return policy.Options{Hardware: len(a.roots) > 0, Witness: len(a.witnesses) > 0, Kinds: at.settings.Kinds}
 }
 
 // PolicyChanges are the changes of a proposal to publish a draft: the whole of it, from

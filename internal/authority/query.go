@@ -96,7 +96,7 @@ func (a *Authority) Receipt(ctx context.Context, c Caller, id string) ([]byte, e
 		return nil, fault(err)
 	}
 	r, err := a.receipt(ctx, f, head)
-	if errors.Is(err, errNotCovered) {
+	if errors.Is(err, errNotCovered) && !errors.Is(err, errNotCosigned) {
 		return nil, countersign.NewProblem(countersign.CodeUnavailable, "the log entry is not signed yet").WithHint("ask again in a second")
 	}
 	if err != nil {

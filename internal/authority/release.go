@@ -92,7 +92,7 @@ func (a *Authority) Release(ctx context.Context, key Key, body countersign.Relea
 			WithHint("ask again with the same execution id: you get the same answer").WithCause(err))
 	}
 	a.metrics.releases.WithLabelValues("released").Inc()
-	receipt, err := a.receipt(ctx, &r.caseFile, head)
+	receipt, err := a.waitingReceipt(ctx, &r.caseFile, head)
 	if err != nil {
 		return nil, fault(err)
 	}

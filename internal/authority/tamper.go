@@ -91,7 +91,7 @@ func (a *Authority) proven(ctx context.Context, key Key, request string) (int64,
 	if err != nil {
 		return 0, err
 	}
-	r, err := a.receipt(ctx, c, head)
+	r, err := a.waitingReceipt(ctx, c, head)
 	if err != nil {
 		return 0, err
 	}

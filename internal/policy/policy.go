@@ -30,6 +30,9 @@ type Options struct {
 	// Hardware says that at least one attestation root is configured; without one a
 	// policy that asks for assurance "hardware" does not load.
 	Hardware bool
+	// Witness says that at least one witness is configured; without one a policy that
+	// waits for a witness does not load.
+	Witness bool
 	// Kinds are the custom kinds that are configured, beyond the built-in ones.
 	Kinds []string
 }

@@ -38,7 +38,7 @@ func atLeast(a, b countersign.Requirement) bool {
 		}
 	}
 	return a.Assurance.AtLeast(b.Assurance) && noLonger(a.MaxAge, b.MaxAge) && a.Hold >= b.Hold && (a.Reason || !b.Reason) &&
-		(a.NoVouching || !b.NoVouching)
+		(a.NoVouching || !b.NoVouching) && (a.Witness || !b.Witness)
 }
 
 func pick[T any](rng *rand.Rand, from ...T) T { return from[rng.IntN(len(from))] }

@@ -76,7 +76,11 @@ func (l *loader) twoOutsideChain(deny *yaml.Node) countersign.Requirement {
 func (l *loader) requirement(n *yaml.Node) countersign.Requirement {
 	req := countersign.Requirement{Outcome: countersign.OutcomeStepUp,
 		Assurance: countersign.Assurance(value(member(n, "assurance"))), MaxAge: seconds(member(n, "max_age")),
-		Hold: seconds(member(n, "hold")), Reason: value(member(n, "reason")) == "true", NoVouching: value(member(n, "no_vouching")) == "true"}
+		Hold: seconds(member(n, "hold")), Reason: value(member(n, "reason")) == "true", NoVouching: value(member(n, "no_vouching")) == "true",
+		Witness: value(member(n, "wait_for_witness")) == "true"}
+	if w := member(n, "wait_for_witness"); req.Witness && !l.src.Witness {
+		l.at(w, "name one with witnesses in the server's configuration, or leave the line out", "wait_for_witness needs a witness, and none is configured")
+	}
 	if req.MaxAge == 0 { // from its own rule: another rule's longer time never takes its place
 		req.MaxAge = defaultMaxAge
 	}

@@ -185,6 +185,7 @@ func requireShape() *shape {
 		{"hold", false, durationOf("nothing is released before this, counted from the last needed decision")},
 		{"reason", false, &shape{form: boolean, doc: "a written justification is required"}},
 		{"no_vouching", false, &shape{form: boolean, doc: "a first factor stated by a calling system does not count"}},
+		{"wait_for_witness", false, &shape{form: boolean, doc: "nothing is allowed or released before a witness has cosigned its log entry"}},
 	}}
 }
 

@@ -65,6 +65,7 @@ type WantRequirement struct {
 	Hold       *string       `yaml:"hold"`
 	Reason     *bool         `yaml:"reason"`
 	NoVouching *bool         `yaml:"no_vouching"`
+	Witness    *bool         `yaml:"wait_for_witness"`
 	Watchers   *[]string     `yaml:"watchers"`
 }
 
@@ -360,6 +361,7 @@ func (w *WantRequirement) compare(r countersign.Requirement, fail func(string, .
 	same("attest", w.Attest, attest)
 	same("reason", w.Reason, r.Reason)
 	same("no_vouching", w.NoVouching, r.NoVouching)
+	same("wait_for_witness", w.Witness, r.Witness)
 	same("watchers", w.Watchers, append([]string{}, r.Watchers...))
 	for _, d := range [...]struct {
 		what string
