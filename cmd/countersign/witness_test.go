@@ -70,7 +70,9 @@ func TestWitnessesAreAskedWithinBounds(t *testing.T) {
 	elsewhere := false
 	mux := http.NewServeMux()
 	mux.HandleFunc("/long/add-checkpoint", func(w http.ResponseWriter, _ *http.Request) { w.Write(make([]byte, 1<<20)) })
-	mux.HandleFunc("/moved/add-checkpoint", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect) })
+	mux.HandleFunc("/moved/add-checkpoint", func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
+	})
 	mux.HandleFunc("/elsewhere", func(http.ResponseWriter, *http.Request) { elsewhere = true })
 	mux.HandleFunc("/slow/add-checkpoint", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 	outside := httptest.NewServer(mux)
