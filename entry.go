@@ -21,7 +21,7 @@ const (
 	EntryFoundingEnded         EntryType = "organisation.founding_ended"
 	EntrySettingsChanged       EntryType = "organisation.settings_changed"
 	EntryOrganisationMoved     EntryType = "organisation.moved" // to another address; its detail says from where
-	EntryRequestSubmitted      EntryType = "request.submitted" // facts say the outcome and the status
+	EntryRequestSubmitted      EntryType = "request.submitted"  // facts say the outcome and the status
 	EntryRequestReweighed      EntryType = "request.reweighed"
 	EntryDecisionMade          EntryType = "decision.made" // facts say the status after it
 	EntryRequestCancelled      EntryType = "request.cancelled"
