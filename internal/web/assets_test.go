@@ -49,7 +49,7 @@ func TestNothingIsInline(t *testing.T) {
 
 // TestOwnScriptsStaySmall keeps the three scripts short enough to be read whole.
 func TestOwnScriptsStaySmall(t *testing.T) {
-	for name, lines := range map[string]int{"app.js": 150, "stepup.js": 90, "verify.js": 210} {
+	for name, lines := range map[string]int{"app.js": 150, "stepup.js": 90, "verify.js": 220} {
 		b, err := os.ReadFile(filepath.Join("static", name))
 		if os.IsNotExist(err) {
 			continue

@@ -193,7 +193,7 @@ func (b *bench) page(index int) string {
 		}
 	}
 	p.WriteString(`</template>`)
-	for _, name := range []string{"grown", "included", "signed"} {
+	for _, name := range []string{"grown", "included", "signed", "witnessed"} {
 		fmt.Fprintf(&p, `<p data-check="%s"><b class="tag"></b><span data-said></span></p>`, name)
 	}
 	fmt.Fprintf(&p, `<div hidden><input id="held-key"><p data-held><b class="tag"></b><span data-said></span></p></div><pre data-leaf>%s</pre></main>`, html.EscapeString(string(b.leaves[index])))
