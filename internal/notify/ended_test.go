@@ -46,6 +46,9 @@ func (c *counted) mails(t *testing.T) (all []got) {
 // openServedDesk is a desk whose mails go to a mail server.
 func openServedDesk(t *testing.T, s *testkit.Server) *desk {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("through a mail server: for the full tests")
+	}
 	c := &counted{}
 	c.Post, c.took = notify.StartMailbox(t)
 	d := &desk{Server: s, t: t, server: c}
