@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign"
+	"github.com/countersign/countersign/internal/authn"
 	"github.com/countersign/countersign/internal/authority"
 	"github.com/countersign/countersign/internal/store"
 )
@@ -175,5 +176,23 @@ func TestFactsAreValid(t *testing.T) {
 		if err := countersign.ValidateFacts(&b); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// TestStepEndsWhileEnrolling: the half minute may end between a first code and its
+// verification; the demo starts all the same.
+func TestStepEndsWhileEnrolling(t *testing.T) {
+	h := house(t)
+	p, tries := h.Info.People[0], 0
+	err := h.redeem(t.Context(), &p, h.byPasskey, authn.KindTOTP, func(c *authority.Ceremony) (authority.EnrolBody, error) {
+		at := time.Now()
+		if tries++; tries == 1 {
+			at = at.Add(-3 * authn.TOTPPeriod)
+		}
+		code, err := Code(c.Secret, at)
+		return authority.EnrolBody{Name: "another app", Code: code}, err
+	})
+	if err != nil || tries != 2 {
+		t.Errorf("%d tries: %v", tries, err)
 	}
 }
