@@ -48,7 +48,7 @@ func (c *moveCmd) Run(ctx context.Context, p *process) (err error) {
 		return err
 	}
 	if !c.Yes {
-		m, err := a.ChecksMove(ctx, to)
+		m, err := a.CheckMove(ctx, to)
 		if err != nil {
 			return err
 		}

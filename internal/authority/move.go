@@ -36,8 +36,8 @@ type MoveInvitation struct {
 	Invited
 }
 
-// ChecksMove says what would come of a move, and changes nothing.
-func (a *Authority) ChecksMove(ctx context.Context, to string) (*Move, error) {
+// CheckMove says what would come of a move, and changes nothing.
+func (a *Authority) CheckMove(ctx context.Context, to string) (*Move, error) {
 	var out *Move
 	err := a.db.Read(ctx, func(tx *store.Tx) error {
 		m, err := a.moving(tx, to)

@@ -38,7 +38,7 @@ func TestRuling12MovingLosesPasskeys(t *testing.T) {
 		claire.without(store.FactorTOTP)
 		open, err := samuel.signInByCode(password)
 		h.must(err)
-		m, err := h.a.ChecksMove(h.ctx, elsewhere)
+		m, err := h.a.CheckMove(h.ctx, elsewhere)
 		h.must(err)
 		left := map[string]bool{}
 		for _, who := range m.Left {

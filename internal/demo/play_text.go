@@ -130,7 +130,11 @@ func docLine(d *countersign.Document) string {
 func needs(r countersign.Requirement) string {
 	var out []string
 	for _, c := range r.Clauses {
-		text := fmt.Sprintf("%d of %s", c.Count, strings.Join(c.From, " or "))
+		people := "people"
+		if c.Count == 1 {
+			people = "person"
+		}
+		text := fmt.Sprintf("%d %s of %s", c.Count, people, strings.Join(c.From, " or "))
 		if c.OutsideChain {
 			text += " outside the reporting line"
 		}
