@@ -2,6 +2,7 @@ package countersign
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -164,6 +165,17 @@ var needs = map[string]struct{ amount, payee, account, changes bool }{
 
 // BuiltinKind reports whether kind is one of the mission's kinds.
 func BuiltinKind(kind string) bool { _, ok := needs[kind]; return ok }
+
+// changeKinds are the changes to Countersign itself that people propose. What else is
+// internal is not proposed: the server makes it.
+var changeKinds = []string{
+	KindPolicyPublish, KindPeopleChange, KindFactorReset, KindSettingsChange, KindDelegation, KindBreakGlassNames,
+	KindFreezeExtend, KindFreezeLift, KindAlertClose, KindHistoryConfirm, KindErasure,
+}
+
+// ChangeKinds lists the kinds of changes to Countersign itself that people propose, in
+// the order in which they are listed for people.
+func ChangeKinds() []string { return slices.Clone(changeKinds) }
 
 // InternalKind reports whether kind is a change to Countersign itself. Callers
 // cannot submit one; the authority makes them.

@@ -2,6 +2,9 @@ package countersign
 
 import (
 	"errors"
+	"os"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -173,5 +176,27 @@ func TestKinds(t *testing.T) {
 		if got := [3]bool{BuiltinKind(kind), InternalKind(kind), ValidKind(kind)}; got != want {
 			t.Errorf("%s: %v, want %v", kind, got, want)
 		}
+	}
+}
+
+// TestEveryChangeIsListed: a kind of change to Countersign itself that is not among those
+// that people propose cannot be proposed, found or filtered by.
+func TestEveryChangeIsListed(t *testing.T) {
+	source, err := os.ReadFile("document.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := []string{}
+	for _, m := range regexp.MustCompile(`Kind\w+ += "(countersign\.\w+)"`).FindAllStringSubmatch(string(source), -1) {
+		if m[1] != KindEnrolmentConfirm { // which nobody proposes
+			named = append(named, m[1])
+		}
+	}
+
+	listed := ChangeKinds()
+	slices.Sort(named)
+	slices.Sort(listed)
+	if len(named) == 0 || !slices.Equal(named, listed) {
+		t.Errorf("the changes that have a name are\n%q\nand listed are\n%q", named, listed)
 	}
 }

@@ -79,28 +79,6 @@ func (a *Authority) brokenGlass(tx *store.Tx, row store.Approval, d countersign.
 	return a.tell(tx, w.entry, row.ID)
 }
 
-// nameBreakGlass names or removes a person. A new name is effective after 72 hours.
-func (a *Authority) nameBreakGlass(tx *store.Tx, c *caseFile, d *countersign.Document, actor string) error {
-	if err := stillFrom(tx, d); err != nil {
-		return err
-	}
-	for _, ch := range d.Changes {
-		var err error
-		if ch.To == "true" {
-			err = tx.PutBreakGlassName(d.ID, tx.Now().Add(approval.BreakGlassNamesAfter))
-		} else {
-			err = tx.RemoveBreakGlassName(d.ID)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	if _, err := appendEntry(tx, entry{typ: countersign.EntryBreakGlassNamed, subject: d.ID, actor: actor, facts: map[string]string{"request": c.row.ID}}); err != nil {
-		return err
-	}
-	return tx.FactsChanged()
-}
-
 // BreakGlassUse is a use of break-glass that waits for its review.
 type BreakGlassUse struct {
 	Request string              `json:"request"`

@@ -69,15 +69,6 @@ const (
 	mostKindsText     = 150 // bytes of the kinds that one names, with commas between: all of the terms are the subject of a step-up, which has a bound
 )
 
-// Fields of a proposed delegation. The document is about the delegator.
-const (
-	fieldDelegate       = "to"        // per_…
-	fieldDelegateStarts = "starts_at" // optional
-	fieldDelegateEnds   = "ends_at"
-	fieldDelegateKinds  = "kinds" // with commas between; optional
-	fieldDelegateLimit  = "limit" // "35000.00 EUR"; optional
-)
-
 // Delegate lets another person decide in one's own place. It widens who may approve,
 // so it is an act of its own with a step-up for [DelegationSubject], proven with the
 // strongest that the person has: a code that was phished must not give another what only

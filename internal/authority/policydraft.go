@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/policy"
 	"github.com/countersign/countersign/internal/store"
 	"github.com/countersign/countersign/policies"
@@ -52,7 +51,7 @@ func (a *Authority) StartDraft(ctx context.Context, s Session) (*PolicyDraft, er
 
 // draftable reads the version in force, for whoever may propose another.
 func (a *Authority) draftable(ctx context.Context, s Session) (*PolicyView, error) {
-	if err := a.mayPropose(ctx, s, changeRules[countersign.KindPolicyPublish]); err != nil {
+	if err := a.mayPropose(ctx, s, policyPublish); err != nil {
 		return nil, err
 	}
 	return a.Policy(ctx, s, 0)
@@ -108,53 +107,4 @@ func (a *Authority) TryPolicy(ctx context.Context, s Session, d PolicyDraft) (*P
 // policyOptions are the facts of this installation that a policy must fit.
 func (a *Authority) policyOptions(at *settingsAt) policy.Options {
 	return policy.Options{Hardware: len(a.roots) > 0, Witness: len(a.witnesses) > 0, Kinds: at.settings.Kinds}
-}
-
-// PolicyChanges are the changes of a proposal to publish a draft: the whole of it, from
-// what is in force. Where both together are more than a document holds, what was is
-// left out: the log has it.
-func PolicyChanges(live PolicyView, d PolicyDraft) []countersign.Change {
-	out := []countersign.Change{{Field: "policy", From: live.Text, To: d.Text}}
-	size := len(live.Text) + len(d.Text)
-	names := make([]string, 0, len(d.Lists))
-	for name := range d.Lists {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
-		out = append(out, countersign.Change{Field: "list:" + name, From: live.Lists[name], To: d.Lists[name]})
-		size += len(live.Lists[name]) + len(d.Lists[name])
-	}
-	if size > countersign.MaxDocumentBytes*3/4 { // JSON writes line ends and quotes in two characters
-		for i := range out {
-			out[i].From = ""
-		}
-	}
-	return out
-}
-
-// fromInForce refuses a proposal that says of the policy in force what it is not: what
-// a person signs as the difference is what happens, or nothing does.
-func fromInForce(tx *store.Tx, d *countersign.Document) error {
-	stored, err := tx.CurrentPolicy()
-	if err != nil {
-		return err
-	}
-	live, err := parseBody(stored.Body)
-	if err != nil {
-		return err
-	}
-	for _, ch := range d.Changes {
-		have := string(live.Text)
-		if name, ok := strings.CutPrefix(ch.Field, "list:"); ok {
-			have = live.Lists[name]
-		} else if ch.Field != "policy" {
-			continue
-		}
-		if ch.From != "" && ch.From != have {
-			return countersign.NewProblem(countersign.CodeConflict, "version %d of the policy was published since, and this was made from another", stored.Version).
-				WithHint("begin again from the version in force, and propose it anew")
-		}
-	}
-	return nil
 }

@@ -10,10 +10,10 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// spelledOut names in a proposed document what stands there by its id only: whose
+// spellOut names in a proposed document what stands there by its id only: whose
 // rights, which alert, what is frozen and why. Whoever decides reads what they sign.
 // What is not on record is left out, and refused afterwards.
-func spelledOut(tx *store.Tx, d *countersign.Document, proposer string) (err error) {
+func (k *change) spellOut(tx *store.Tx, d *countersign.Document, proposer string) error {
 	add := func(name, text string) {
 		if text = readable(text); text != "" {
 			if d.Custom == nil {
@@ -25,35 +25,10 @@ func spelledOut(tx *store.Tx, d *countersign.Document, proposer string) (err err
 	if d.Custom["proposed_by"] != "" {
 		add("proposed_by_name", proposer)
 	}
-	switch d.Kind {
-	case countersign.KindDelegation:
-		d.Custom, err = inWhosePlace(tx, d)
-	case countersign.KindPeopleChange, countersign.KindFactorReset, countersign.KindBreakGlassNames:
-		var p store.Person
-		p, err = tx.Person(d.ID)
-		add("person", p.Name)
-	case countersign.KindHistoryConfirm:
-		var v store.Vendor
-		v, err = tx.Vendor(d.ID)
-		add("vendor", v.Name)
-	case countersign.KindAlertClose:
-		var al store.Alert
-		if al, err = tx.Alert(d.ID); err == nil {
-			add("alert", al.Title)
-			add("alert_severity", al.Severity)
-			err = subjectNamed(tx, al.About, "alert_about", add)
-		}
-	case countersign.KindFreezeExtend, countersign.KindFreezeLift:
-		var f store.Freeze
-		if f, err = tx.Freeze(d.ID); err == nil {
-			add("frozen_because", f.Reason)
-			err = subjectNamed(tx, f.About, "frozen", add)
-		}
+	if err := k.names(tx, d, add); !errors.Is(err, store.ErrNotFound) {
+		return err
 	}
-	if errors.Is(err, store.ErrNotFound) {
-		return nil
-	}
-	return err
+	return nil
 }
 
 // subjectNamed adds what an alert or a freeze is about: a person, a vendor with its

@@ -12,17 +12,8 @@ import (
 // subjectsOf names whom a change to Countersign itself is about: people by id, or
 // something that is nobody.
 func subjectsOf(tx *store.Tx, d *countersign.Document) ([]string, error) {
-	switch d.Kind {
-	case countersign.KindPeopleChange, countersign.KindFactorReset, countersign.KindBreakGlassNames:
-		return []string{d.ID}, nil
-	case countersign.KindFreezeExtend, countersign.KindFreezeLift:
-		f, err := tx.Freeze(d.ID)
-		return []string{f.About}, err
-	case countersign.KindAlertClose:
-		al, err := tx.Alert(d.ID)
-		return []string{al.About}, err
-	case countersign.KindDelegation: // whose authority it is, and who gets it
-		return []string{d.ID, changedTo(d, fieldDelegate)}, nil
+	if kind := changes[d.Kind]; kind != nil {
+		return kind.about(tx, d)
 	}
 	return nil, nil
 }
@@ -66,14 +57,4 @@ func decidedByOthers(tx *store.Tx, c *caseFile, doc *countersign.Document) error
 		}
 	}
 	return nil
-}
-
-// changedTo is what a document's change sets a field to; "" where it does not.
-func changedTo(d *countersign.Document, field string) string {
-	for _, ch := range d.Changes {
-		if ch.Field == field {
-			return ch.To
-		}
-	}
-	return ""
 }

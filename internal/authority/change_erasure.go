@@ -8,6 +8,23 @@ import (
 	"github.com/countersign/countersign/internal/store"
 )
 
+var _ = register(change{
+	kind:      countersign.KindErasure,
+	groups:    []string{GroupAdministrators, GroupControllers},
+	deciders:  twoPeople,
+	proposers: thoseWhoDecide,
+	assurance: countersign.AssurancePhishingResistant,
+	about:     aboutNobody,
+	fields:    noFields,
+	from:      nothingToFill,
+	still:     byItsCheck,
+	names:     noNames,
+	check: func(a *Authority, tx *store.Tx, d *countersign.Document) error {
+		return a.mayErase(tx, d.ID)
+	},
+	apply: (*Authority).erase,
+})
+
 // mayErase refuses an erasure before its time: of a request that is open, before the
 // end of its retention, or under an open alert (ruling 33).
 func (a *Authority) mayErase(tx *store.Tx, request string) error {
@@ -66,7 +83,8 @@ func (a *Authority) mayErase(tx *store.Tx, request string) error {
 // erase clears what is known of a request: the openings of its entries, its rows, its
 // copies in the outbox and among the answers kept for repetition. The entries stay,
 // so that inclusion and every other receipt stay provable.
-func (a *Authority) erase(tx *store.Tx, c *caseFile, request, actor string) error {
+func (a *Authority) erase(tx *store.Tx, g agreed) error {
+	request := g.doc.ID
 	if err := a.mayErase(tx, request); err != nil {
 		return err
 	}
@@ -101,7 +119,7 @@ func (a *Authority) erase(tx *store.Tx, c *caseFile, request, actor string) erro
 	if _, err := tx.EraseCalls(request); err != nil {
 		return err
 	}
-	_, err = appendEntry(tx, entry{typ: countersign.EntryErased, subject: request, actor: actor, facts: map[string]string{"request": c.row.ID}})
+	_, err = appendEntry(tx, entry{typ: countersign.EntryErased, subject: request, actor: g.actor, facts: g.facts()})
 	return err
 }
 

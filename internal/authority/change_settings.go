@@ -14,6 +14,27 @@ import (
 	"github.com/countersign/countersign/internal/store"
 )
 
+var _ = register(change{
+	kind:      countersign.KindSettingsChange,
+	groups:    []string{GroupAdministrators},
+	deciders:  secondPerson,
+	proposers: thoseWhoDecide,
+	assurance: countersign.AssurancePhishingResistant,
+	about:     aboutNobody,
+	fields:    byItsCheck,
+	from:      byItsCheck,
+	still:     byItsCheck,
+	names:     noNames,
+	check: func(a *Authority, tx *store.Tx, d *countersign.Document) error {
+		if d.ID != settingsObject {
+			return badChange("/id", "want %q", settingsObject)
+		}
+		_, err := a.proposedSettings(tx, d)
+		return err
+	},
+	apply: (*Authority).changeSettings,
+})
+
 // settingsObject is the one thing that a change of settings can be about.
 const settingsObject = "settings"
 
@@ -262,8 +283,8 @@ func (a *Authority) mayGo(tx *store.Tx, stored store.Policy, left, gone []string
 }
 
 // changeSettings puts the settings into force that a second administrator agreed to.
-func (a *Authority) changeSettings(tx *store.Tx, c *caseFile, d *countersign.Document, actor string) error {
-	next, err := a.proposedSettings(tx, d)
+func (a *Authority) changeSettings(tx *store.Tx, g agreed) error {
+	next, err := a.proposedSettings(tx, g.doc)
 	if err != nil {
 		return err
 	}
@@ -274,6 +295,6 @@ func (a *Authority) changeSettings(tx *store.Tx, c *caseFile, d *countersign.Doc
 	if err := tx.SetSettings(string(text)); err != nil {
 		return err
 	}
-	_, err = appendEntry(tx, entry{typ: countersign.EntrySettingsChanged, subject: tx.Org(), actor: actor, facts: map[string]string{"request": c.row.ID}})
+	_, err = appendEntry(tx, entry{typ: countersign.EntrySettingsChanged, subject: tx.Org(), actor: g.actor, facts: g.facts()})
 	return err
 }
