@@ -181,6 +181,11 @@ func ChangeKinds() []string { return slices.Clone(changeKinds) }
 // cannot submit one; the authority makes them.
 func InternalKind(kind string) bool { return strings.HasPrefix(kind, internalKindPrefix) }
 
+// KindInWords is the name of a kind written as words, where nobody has given it others.
+func KindInWords(kind string) string {
+	return strings.ReplaceAll(strings.TrimPrefix(kind, internalKindPrefix), "_", " ")
+}
+
 var kindRE = regexp.MustCompile(kindPattern)
 
 // ValidKind reports whether a configured kind has the form that kinds have.

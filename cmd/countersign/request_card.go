@@ -34,7 +34,7 @@ func (p *process) printCard(a *countersign.Approval) error {
 		return err
 	}
 	w := &cardWriter{p: p}
-	w.line("%s %s, revision %s", strings.ToUpper(kindInWords(d.Kind)), d.ID, d.Revision)
+	w.line("%s %s, revision %s", strings.ToUpper(countersign.KindInWords(d.Kind)), d.ID, d.Revision)
 	if d.Payee != nil {
 		w.line("%s", strings.Join(nonEmpty(d.Payee.Name, d.Payee.ID, d.Payee.Country, d.Payee.TaxID), "  "))
 	}
@@ -55,7 +55,7 @@ func (p *process) printCard(a *countersign.Approval) error {
 	w.lines(d.Lines)
 	w.field("marked", strings.Join(d.Flags, ", "))
 	for _, r := range d.References {
-		w.field("belongs to", kindInWords(r.Kind)+" "+r.ID)
+		w.field("belongs to", countersign.KindInWords(r.Kind)+" "+r.ID)
 	}
 	for _, at := range d.Attachments {
 		w.field("attached", at.Name+"  "+string(at.Digest))
@@ -156,10 +156,6 @@ func (w *cardWriter) lines(all []countersign.Line) {
 		}
 		w.field("line "+l.Number, text)
 	}
-}
-
-func kindInWords(kind string) string {
-	return strings.ReplaceAll(strings.TrimPrefix(kind, "countersign."), "_", " ")
 }
 
 // money groups the digits of an amount by thousands: EUR 30,000.00.

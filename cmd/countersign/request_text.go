@@ -145,7 +145,7 @@ func oneLine(a *countersign.Approval) string {
 	if err != nil {
 		return "(its document is not the one that was submitted)"
 	}
-	parts := []string{kindInWords(d.Kind), d.ID}
+	parts := []string{countersign.KindInWords(d.Kind), d.ID}
 	if d.Amount != nil {
 		parts = append(parts, money(*d.Amount))
 	}

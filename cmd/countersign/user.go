@@ -113,7 +113,7 @@ func standing(v authority.PersonView) []string {
 	for _, l := range v.Limits {
 		text := "up to " + money(l.Amount)
 		if l.Kind != "" {
-			text += " for " + kindInWords(l.Kind)
+			text += " for " + countersign.KindInWords(l.Kind)
 		}
 		out = append(out, text)
 	}

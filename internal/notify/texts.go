@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+
+	"github.com/countersign/countersign"
 )
 
 //go:embed texts
@@ -50,10 +52,10 @@ func (t *texts) maybe(key string, args ...string) string {
 	return t.t(key, args...)
 }
 
-// kind is the name of a kind of documents; an organisation's own kinds are their names.
+// kind is the name of a kind of documents; what has none there keeps its own.
 func (t *texts) kind(kind string) string {
 	if text := t.maybe("kind." + kind); text != "" {
 		return text
 	}
-	return said(strings.ReplaceAll(kind, "_", " "), maxNameShown)
+	return said(countersign.KindInWords(kind), maxNameShown)
 }

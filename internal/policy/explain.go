@@ -63,7 +63,7 @@ func (v *Version) Explain(f *signal.Facts, stage Stage) Explanation {
 func (r *rule) explain(a *activation, kind string, result Result) RuleExplanation {
 	x := RuleExplanation{Rule: r.name, Line: r.line, Condition: strings.TrimSpace(r.source), Applies: r.applies(kind)}
 	if !x.Applies {
-		x.Why = "it is not for " + kindInWords(kind)
+		x.Why = "it is not for " + countersign.KindInWords(kind)
 		if r.kinds != nil {
 			x.Why += ": it is for " + strings.Join(r.kinds, ", ")
 		}

@@ -128,7 +128,7 @@ func (a *activation) show(p part, v ref.Val) string {
 		return strconv.FormatInt(int64(v), 10)
 	case types.String:
 		if a.f.Document != nil && string(v) == a.f.Document.Kind {
-			return kindInWords(string(v))
+			return countersign.KindInWords(string(v))
 		}
 		return string(v)
 	case types.Bool:
@@ -178,10 +178,6 @@ func (v *Version) isMoneyConstant(name string) bool {
 		}
 	}
 	return false
-}
-
-func kindInWords(kind string) string {
-	return strings.ReplaceAll(strings.TrimPrefix(kind, "countersign."), "_", " ")
 }
 
 // reasons writes a rule's sentence for both readers.

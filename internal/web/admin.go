@@ -146,7 +146,7 @@ func (v *visit) changeRow(a countersign.Approval) (changeRow, error) {
 	if err != nil {
 		return changeRow{}, err
 	}
-	row := changeRow{Path: "/r/" + a.ID, Kind: v.t("card.kind." + doc.Kind), Subject: doc.Subject, At: v.moment(a.CreatedAt), Due: v.moment(a.DecideBy)}
+	row := changeRow{Path: "/r/" + a.ID, Kind: kindWords(v.site.texts, doc.Kind), Subject: doc.Subject, At: v.moment(a.CreatedAt), Due: v.moment(a.DecideBy)}
 	if by := doc.Custom["proposed_by"]; by != "" {
 		known, err := v.named(by)
 		if err != nil {
@@ -259,7 +259,7 @@ func showProposed(v *visit) error {
 		return err
 	}
 	w := proposedOf(v.t, a.Status, doc)
-	w.Card, w.Missing, w.Request, w.Back = &card, a.Missing, "/r/"+a.ID, v.backFrom(doc)
+	w.Card, w.Missing, w.Request, w.Back = &card, a.Missing, "/r/"+a.ID, changedFrom(doc)
 	if w.Sign != "" {
 		w.Sign = "/r/" + a.ID + "/approve"
 	}
@@ -281,23 +281,4 @@ func proposedOf(t func(string, ...any) string, status countersign.Status, doc *c
 		return proposedView{Heading: t("admin.proposed.heading"), Lead: t("admin.proposed.nobody")}
 	}
 	return proposedView{Heading: t("admin.proposed.over"), Lead: t("admin.proposed.over_lead")}
-}
-
-// backFrom is the page from which a change of this kind is proposed.
-func (v *visit) backFrom(doc *countersign.Document) string {
-	switch doc.Kind {
-	case countersign.KindDelegation:
-		return "/delegations"
-	case countersign.KindPeopleChange, countersign.KindFactorReset, countersign.KindBreakGlassNames:
-		return "/admin/people/" + doc.ID
-	case countersign.KindAlertClose:
-		return "/admin/alerts"
-	case countersign.KindFreezeExtend, countersign.KindFreezeLift:
-		return "/admin/freezes"
-	case countersign.KindSettingsChange:
-		return "/admin/settings"
-	case countersign.KindPolicyPublish:
-		return "/policy"
-	}
-	return "/"
 }

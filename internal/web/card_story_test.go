@@ -2,6 +2,7 @@ package web
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -395,10 +396,7 @@ func TestCardRefusesWhatIsNoCanonicalDocument(t *testing.T) {
 // TestEveryBuiltInKindHasWords, and no two the same.
 func TestEveryBuiltInKindHasWords(t *testing.T) {
 	tx, seen := english(t), map[string]string{}
-	for _, kind := range []string{countersign.KindPurchaseRequest, countersign.KindPurchaseOrder, countersign.KindInvoice, countersign.KindPayment, countersign.KindPaymentBatch, countersign.KindVendorCreate,
-		countersign.KindVendorBankChange, countersign.KindVendorContactChange, countersign.KindPolicyPublish, countersign.KindPeopleChange, countersign.KindFactorReset, countersign.KindEnrolmentConfirm,
-		countersign.KindFreezeExtend, countersign.KindFreezeLift, countersign.KindAlertClose, countersign.KindBreakGlassNames, countersign.KindErasure, countersign.KindHistoryConfirm,
-		countersign.KindSettingsChange, countersign.KindDelegation} {
+	for _, kind := range slices.Concat(documentKinds, countersign.ChangeKinds(), []string{countersign.KindEnrolmentConfirm}) {
 		words := tx.T("card.kind." + kind)
 		if words == "card.kind."+kind || seen[words] != "" {
 			t.Errorf("%s: %q, as %s", kind, words, seen[words])

@@ -257,12 +257,3 @@ func statusChip(tx *Texts, s countersign.Status) chip {
 	}
 	return chip{Tone: tone, Text: tx.T("inbox.status." + string(s))}
 }
-
-// kindWords are the words for a kind of document: the card's, or the kind itself where
-// it is the organisation's own.
-func kindWords(tx *Texts, kind string) string {
-	if key := "card.kind." + kind; tx.has(key) {
-		return tx.T(key)
-	}
-	return tame(kind, kindLine)
-}

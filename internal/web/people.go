@@ -84,15 +84,12 @@ func (v *visit) limits(limits []authority.LimitView) (all []limitShown) {
 	return all
 }
 
-// kindName is what a kind of document is called; a custom kind keeps its name.
+// kindName is what a kind of document is called, or all of them where none is named.
 func kindName(tx *Texts, kind string) string {
 	if kind == "" {
 		return tx.T("people.limit.every")
 	}
-	if key := "card.kind." + kind; tx.has(key) {
-		return tx.T(key)
-	}
-	return kind
+	return kindWords(tx, kind)
 }
 
 // personPage is one person: who they are, what they may do, and what they have.

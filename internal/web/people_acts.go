@@ -184,10 +184,6 @@ func (v *visit) kinds() ([]string, error) {
 	return append(slices.Clone(documentKinds), org.Kinds...), nil
 }
 
-// documentKinds are the built-in kinds of documents, in the order of a purchase.
-var documentKinds = []string{countersign.KindPurchaseRequest, countersign.KindPurchaseOrder, countersign.KindInvoice, countersign.KindPayment, countersign.KindPaymentBatch,
-	countersign.KindVendorCreate, countersign.KindVendorBankChange, countersign.KindVendorContactChange}
-
 func limitName(kind string) string {
 	if kind == "" {
 		return "limit"

@@ -57,14 +57,7 @@ func (q *requestReader) heading() string {
 	if len(q.r.Canonical) == 0 || countersign.DecodeStrict(q.r.Canonical, &d) != nil {
 		return q.tx.T("request.erased_heading", "id", q.r.Approval.ID)
 	}
-	return q.kind(d.Kind) + " " + named(d.ID)
-}
-
-func (q *requestReader) kind(kind string) string {
-	if key := "card.kind." + kind; q.tx.has(key) {
-		return q.tx.T(key)
-	}
-	return named(kind)
+	return kindWords(q.tx, d.Kind) + " " + named(d.ID)
 }
 
 // moment writes a time of the authority's: a stamp, or "" for none.

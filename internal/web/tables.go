@@ -269,7 +269,7 @@ func (q *tableReader) filter(table string, f tableFilter, c *authority.TableChoi
 	for _, s := range statuses {
 		w.Status = append(w.Status, option{Value: string(s), Text: q.tx.T("inbox.status." + string(s)), Chosen: s == f.Status})
 	}
-	for _, k := range slices.Concat(builtinKinds, c.Kinds) {
+	for _, k := range slices.Concat(documentKinds, countersign.ChangeKinds(), c.Kinds) {
 		w.Kind = append(w.Kind, option{Value: k, Text: kindWords(q.tx, k), Chosen: k == f.Kind})
 	}
 	for _, o := range []countersign.Outcome{countersign.OutcomeAllow, countersign.OutcomeStepUp, countersign.OutcomeDeny} {
@@ -284,13 +284,6 @@ func (q *tableReader) filter(table string, f tableFilter, c *authority.TableChoi
 	w.Decider = withChosen(w.Decider, f.Decider)
 	return w
 }
-
-// builtinKinds are the kinds of documents in the order of a purchase's life, and then
-// the changes to Countersign itself.
-var builtinKinds = []string{countersign.KindPurchaseRequest, countersign.KindPurchaseOrder, countersign.KindInvoice, countersign.KindPayment, countersign.KindPaymentBatch,
-	countersign.KindVendorCreate, countersign.KindVendorBankChange, countersign.KindVendorContactChange, countersign.KindPolicyPublish, countersign.KindPeopleChange,
-	countersign.KindFactorReset, countersign.KindSettingsChange, countersign.KindDelegation, countersign.KindBreakGlassNames, countersign.KindFreezeExtend, countersign.KindFreezeLift,
-	countersign.KindAlertClose, countersign.KindHistoryConfirm, countersign.KindErasure}
 
 func plainOptions(all []string, chosen string) []option {
 	var out []option
