@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/audit"
@@ -357,11 +356,11 @@ func (g *groupLog) undo() {
 }
 
 // sequence puts the group's entries into the tree.
-func (l *openLog) sequence(c *liteConn, now time.Time) error {
+func (l *openLog) sequence(e *engine, c *liteConn) error {
 	if len(l.fresh) == 0 {
 		return nil
 	}
-	tx := &Tx{org: l.org, now: now, s: c}
+	tx := &Tx{engine: e, org: l.org, now: e.Now(), s: c}
 	defer tx.end()
 	fetch := l.reader(func(k audit.TileKey) ([]byte, error) { return tx.tile(k) })
 	a, err := audit.Append(l.size, fetch, l.fresh)

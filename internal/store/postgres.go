@@ -120,8 +120,8 @@ func (b *pgBackend) read(ctx context.Context, w work) error {
 		return classify(err)
 	}
 	defer sqlTx.Rollback()
-	tx := &Tx{engine: b.engine, org: w.org, now: b.engine.Now(), s: &pgSession{b, ctx, sqlTx}, readOnly: true}
-	return call(tx, w.fn)
+	tx := &Tx{engine: b.engine, trips: w.trips, org: w.org, now: b.engine.Now(), s: &pgSession{b, ctx, sqlTx}, readOnly: true}
+	return call(tx.began(), w.fn)
 }
 
 // write runs the function until it commits without a collision. A collision ends the
@@ -167,8 +167,8 @@ func (b *pgBackend) once(ctx context.Context, w work) (Committed, error) {
 		return Committed{}, classify(err)
 	}
 	defer sqlTx.Rollback()
-	tx := &Tx{engine: b.engine, org: w.org, now: b.engine.Now(), s: &pgSession{b, ctx, sqlTx}}
-	if err := call(tx, w.fn); err != nil {
+	tx := &Tx{engine: b.engine, trips: w.trips, org: w.org, now: b.engine.Now(), s: &pgSession{b, ctx, sqlTx}}
+	if err := call(tx.began(), w.fn); err != nil {
 		if tx.failed != nil && collided(tx.failed) { // whatever fn made of it
 			return Committed{}, tx.failed
 		}

@@ -365,8 +365,8 @@ func (b *liteBackend) read(ctx context.Context, w work) error {
 		return classify(err)
 	}
 	defer c.exec("ROLLBACK", nil)
-	tx := &Tx{engine: b.engine, org: w.org, now: b.engine.Now(), s: liteReader{c, ctx}, readOnly: true}
-	return call(tx, w.fn)
+	tx := &Tx{engine: b.engine, trips: w.trips, org: w.org, now: b.engine.Now(), s: liteReader{c, ctx}, readOnly: true}
+	return call(tx.began(), w.fn)
 }
 
 func (b *liteBackend) close() error {

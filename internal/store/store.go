@@ -63,6 +63,7 @@ type engine struct {
 	// readOnly refuses every write: another process may be the one that writes.
 	readOnly bool
 	stats    counters
+	trips    TripCounter
 }
 
 // backend is one of the two engines.
@@ -74,8 +75,9 @@ type backend interface {
 
 // work is a function to run in a transaction.
 type work struct {
-	org string
-	fn  func(*Tx) error
+	org   string
+	fn    func(*Tx) error
+	trips *TripCounter // of the caller, or nil
 	// loose runs at READ COMMITTED where there is such a thing: for statements that
 	// are safe by themselves and would only collide with each other.
 	loose bool
@@ -164,6 +166,7 @@ func (db *DB) writeWork(ctx context.Context, w work) (Committed, error) {
 	if err := ctx.Err(); err != nil {
 		return Committed{}, err
 	}
+	w.trips = tripsOf(ctx)
 	return db.backend.write(ctx, w)
 }
 
@@ -175,7 +178,7 @@ func (db *DB) Read(ctx context.Context, fn func(*Tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return db.backend.read(ctx, work{org: db.org, fn: fn})
+	return db.backend.read(ctx, work{org: db.org, fn: fn, trips: tripsOf(ctx)})
 }
 
 // Close waits for what has been handed in, and closes the database.

@@ -25,6 +25,7 @@ import (
 // sense: neither [ErrNotFound] nor [ErrConflict] ends a transaction.
 type Tx struct {
 	engine   *engine
+	trips    *TripCounter // of the caller, or nil
 	org      string
 	now      time.Time
 	s        session
@@ -68,6 +69,7 @@ func (tx *Tx) Exec(text string, args ...any) (int64, error) {
 		return 0, tx.fail(fmt.Errorf("%w: the transaction only reads", ErrRefused))
 	}
 	tx.wrote = true
+	tx.asked()
 	n, err := tx.s.exec(text, tx.args)
 	if err != nil {
 		return 0, tx.fail(fmt.Errorf("%w [%s]", classify(err), abbreviate(text)))
@@ -126,6 +128,7 @@ func (a Across) Row(text string, args ...any) Row { return Row{a.Query(text, arg
 
 func (tx *Tx) rows(text string) *Rows {
 	tx.wrote = tx.wrote || !strings.HasPrefix(text, "SELECT") // RETURNING goes this way too
+	tx.asked()
 	c, err := tx.s.query(text, tx.args)
 	if err != nil {
 		return &Rows{tx: tx, err: tx.fail(fmt.Errorf("%w [%s]", classify(err), abbreviate(text)))}

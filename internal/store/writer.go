@@ -213,8 +213,8 @@ func (w *liteWriter) run(j *job, savepoint bool) error {
 		}
 	}
 	log := &groupLog{writer: w, org: j.org}
-	tx := &Tx{engine: w.engine, org: j.org, now: w.engine.Now(), s: w.conn, log: log}
-	j.err = call(tx, j.fn)
+	tx := &Tx{engine: w.engine, trips: j.trips, org: j.org, now: w.engine.Now(), s: w.conn, log: log}
+	j.err = call(tx.began(), j.fn)
 	j.refs, j.jobs = tx.entries, tx.jobs
 	if !savepoint {
 		switch {
@@ -243,7 +243,7 @@ func (w *liteWriter) run(j *job, savepoint bool) error {
 // commit gives the new entries their places in the tree, and syncs.
 func (w *liteWriter) commit() error {
 	for _, l := range w.logs {
-		if err := l.sequence(w.conn, w.engine.Now()); err != nil {
+		if err := l.sequence(w.engine, w.conn); err != nil {
 			return err
 		}
 	}
