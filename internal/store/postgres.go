@@ -115,12 +115,17 @@ func (b *pgBackend) statement(text string) (statement, error) {
 }
 
 func (b *pgBackend) read(ctx context.Context, w work) error {
-	sqlTx, err := b.db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
+	conn, err := b.db.Conn(ctx)
+	if err != nil {
+		return classify(err)
+	}
+	defer conn.Close()
+	sqlTx, err := conn.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
 	if err != nil {
 		return classify(err)
 	}
 	defer sqlTx.Rollback()
-	tx := &Tx{engine: b.engine, trips: w.trips, org: w.org, now: b.engine.Now(), s: &pgSession{b, ctx, sqlTx}, readOnly: true}
+	tx := &Tx{engine: b.engine, trips: w.trips, org: w.org, now: b.engine.Now(), s: &pgSession{b, ctx, sqlTx, conn}, readOnly: true}
 	return call(tx.began(), w.fn)
 }
 
@@ -167,7 +172,7 @@ func (b *pgBackend) once(ctx context.Context, w work) (Committed, error) {
 		return Committed{}, classify(err)
 	}
 	defer sqlTx.Rollback()
-	tx := &Tx{engine: b.engine, trips: w.trips, org: w.org, now: b.engine.Now(), s: &pgSession{b, ctx, sqlTx}}
+	tx := &Tx{engine: b.engine, trips: w.trips, org: w.org, now: b.engine.Now(), s: &pgSession{b, ctx, sqlTx, conn}}
 	if err := call(tx.began(), w.fn); err != nil {
 		if tx.failed != nil && collided(tx.failed) { // whatever fn made of it
 			return Committed{}, tx.failed
@@ -215,9 +220,10 @@ func sleep(ctx context.Context, d time.Duration) error {
 
 // pgSession is one transaction of database/sql.
 type pgSession struct {
-	b   *pgBackend
-	ctx context.Context
-	tx  *sql.Tx
+	b    *pgBackend
+	ctx  context.Context
+	tx   *sql.Tx
+	conn *sql.Conn // on which it runs
 }
 
 func (s *pgSession) prepare(text string, args []driver.NamedValue) (string, []any, error) {
@@ -266,6 +272,67 @@ func (s *pgSession) query(text string, args []driver.NamedValue) (cursor, error)
 		c.places[i] = &c.values[i]
 	}
 	return c, nil
+}
+
+// batch sends all queries before it reads the first answer: one round trip.
+func (s *pgSession) batch(all []question) ([]*answer, error) {
+	b := &pgx.Batch{}
+	for _, q := range all {
+		text, values, err := s.prepare(q.text, q.args)
+		if err != nil {
+			return nil, err
+		}
+		b.Queue(text, values...)
+	}
+	out := make([]*answer, len(all))
+	err := s.conn.Raw(func(c any) error {
+		results := c.(*stdlib.Conn).Conn().SendBatch(s.ctx, b)
+		for i := range all {
+			rows, err := results.Query()
+			if err == nil {
+				out[i], err = collect(&pgxCursor{rows})
+			}
+			if err != nil {
+				results.Close()
+				return err
+			}
+		}
+		return results.Close()
+	})
+	return out, err
+}
+
+// pgxCursor walks over rows of a batch, which come past database/sql.
+type pgxCursor struct{ rows pgx.Rows }
+
+func (c *pgxCursor) columns() int { return len(c.rows.FieldDescriptions()) }
+
+func (c *pgxCursor) next(into []driver.Value) error {
+	if !c.rows.Next() {
+		if err := c.rows.Err(); err != nil {
+			return err
+		}
+		return io.EOF
+	}
+	values, err := c.rows.Values()
+	if err != nil {
+		return err
+	}
+	for i, v := range values {
+		switch n := v.(type) {
+		case int16:
+			v = int64(n)
+		case int32:
+			v = int64(n)
+		}
+		into[i] = v
+	}
+	return nil
+}
+
+func (c *pgxCursor) close() error {
+	c.rows.Close()
+	return c.rows.Err()
 }
 
 type pgCursor struct {

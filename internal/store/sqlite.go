@@ -228,6 +228,23 @@ func (c *liteConn) query(text string, args []driver.NamedValue) (cursor, error) 
 	return &liteCursor{st: st, rows: rows}, nil
 }
 
+// batch has nothing to save on the way: there is none.
+func (c *liteConn) batch(all []question) ([]*answer, error) { return batchOf(c.query, all) }
+
+func batchOf(query func(string, []driver.NamedValue) (cursor, error), all []question) ([]*answer, error) {
+	out := make([]*answer, len(all))
+	for i, q := range all {
+		c, err := query(q.text, q.args)
+		if err != nil {
+			return nil, err
+		}
+		if out[i], err = collect(c); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
 type liteCursor struct {
 	st   *liteStmt
 	rows driver.Rows
@@ -262,6 +279,8 @@ func (r liteReader) query(text string, args []driver.NamedValue) (cursor, error)
 	}
 	return &readCursor{cursor: c, ctx: r.ctx}, nil
 }
+
+func (r liteReader) batch(all []question) ([]*answer, error) { return batchOf(r.query, all) }
 
 type readCursor struct {
 	cursor

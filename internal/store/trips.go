@@ -12,20 +12,21 @@ import (
 type Trips struct {
 	Reads      int64 // transactions that only read: each is a snapshot of its own
 	Writes     int64 // transactions that write
-	Statements int64 // queries and changes in all of them
+	Statements int64 // queries and changes in all of them; what is asked ahead together is one
+	Together   int64 // further queries that went along with one
 }
 
 // Since is what was added after an earlier count.
 func (t Trips) Since(before Trips) Trips {
-	return Trips{t.Reads - before.Reads, t.Writes - before.Writes, t.Statements - before.Statements}
+	return Trips{t.Reads - before.Reads, t.Writes - before.Writes, t.Statements - before.Statements, t.Together - before.Together}
 }
 
 // TripCounter counts trips. It is safe for concurrent use.
-type TripCounter struct{ reads, writes, statements atomic.Int64 }
+type TripCounter struct{ reads, writes, statements, together atomic.Int64 }
 
 // Trips is the count until now.
 func (c *TripCounter) Trips() Trips {
-	return Trips{c.reads.Load(), c.writes.Load(), c.statements.Load()}
+	return Trips{c.reads.Load(), c.writes.Load(), c.statements.Load(), c.together.Load()}
 }
 
 type tripsKey struct{}
@@ -71,5 +72,13 @@ func (tx *Tx) asked() {
 	tx.engine.trips.statements.Add(1)
 	if tx.trips != nil {
 		tx.trips.statements.Add(1)
+	}
+}
+
+// askedWith counts what went along with one statement.
+func (tx *Tx) askedWith(n int) {
+	tx.engine.trips.together.Add(int64(n))
+	if tx.trips != nil {
+		tx.trips.together.Add(int64(n))
 	}
 }

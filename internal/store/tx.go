@@ -38,12 +38,17 @@ type Tx struct {
 	entries []EntryRef
 	jobs    int  // outbox rows written
 	wrote   bool // a statement that may change something was run
+
+	asking  bool               // what is to be read is being gathered
+	pending []question         // that was gathered
+	known   map[string]*answer // what was asked ahead
 }
 
 // session is one engine's connection inside a transaction.
 type session interface {
 	exec(text string, args []driver.NamedValue) (int64, error)
 	query(text string, args []driver.NamedValue) (cursor, error)
+	batch(all []question) ([]*answer, error)
 }
 
 // cursor walks over the rows of one query.
@@ -68,7 +73,10 @@ func (tx *Tx) Exec(text string, args ...any) (int64, error) {
 	if tx.readOnly {
 		return 0, tx.fail(fmt.Errorf("%w: the transaction only reads", ErrRefused))
 	}
-	tx.wrote = true
+	if tx.asking {
+		return 0, tx.fail(fmt.Errorf("%w: what is asked ahead only reads", ErrRefused))
+	}
+	tx.wrote, tx.known = true, nil
 	tx.asked()
 	n, err := tx.s.exec(text, tx.args)
 	if err != nil {
@@ -127,9 +135,20 @@ func (a Across) Query(text string, args ...any) *Rows {
 func (a Across) Row(text string, args ...any) Row { return Row{a.Query(text, args...)} }
 
 func (tx *Tx) rows(text string) *Rows {
-	tx.wrote = tx.wrote || !strings.HasPrefix(text, "SELECT") // RETURNING goes this way too
-	tx.asked()
-	c, err := tx.s.query(text, tx.args)
+	if !strings.HasPrefix(text, "SELECT") { // RETURNING goes this way too
+		if tx.asking {
+			return &Rows{tx: tx, err: tx.fail(fmt.Errorf("%w: what is asked ahead only reads", ErrRefused))}
+		}
+		tx.wrote, tx.known = true, nil
+	}
+	c, err := tx.recall(text)
+	if err != nil {
+		return &Rows{tx: tx, err: err}
+	}
+	if c == nil {
+		tx.asked()
+		c, err = tx.s.query(text, tx.args)
+	}
 	if err != nil {
 		return &Rows{tx: tx, err: tx.fail(fmt.Errorf("%w [%s]", classify(err), abbreviate(text)))}
 	}
