@@ -40,7 +40,7 @@ type change struct {
 // checkChanges looks at what a document changes, and may complete it.
 type checkChanges func(*store.Tx, *countersign.Document) error
 
-// deciders says how many decide on a change.
+// deciders says how many decide on a change: as a number, so many.
 type deciders int
 
 const (
@@ -60,6 +60,21 @@ const (
 	// whoeverCheckLets: anybody who is signed in, as far as the kind's check lets them.
 	whoeverCheckLets
 )
+
+// ChangeRule says who decides on a kind of change to Countersign itself.
+type ChangeRule struct {
+	Groups []string // any member of them
+	People int      // of two, whoever proposes may be one; else a second person decides
+}
+
+// RuleOfChange is the rule of a kind; of one that is not known nobody decides.
+func RuleOfChange(kind string) ChangeRule {
+	k := changes[kind]
+	if k == nil {
+		return ChangeRule{}
+	}
+	return ChangeRule{Groups: slices.Clone(k.groups), People: int(k.deciders)}
+}
 
 // agreed is a change that enough people decided on.
 type agreed struct {

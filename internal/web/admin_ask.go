@@ -114,12 +114,3 @@ func (v *visit) proposeVerb() string {
 	}
 	return v.t("admin.propose")
 }
-
-// decides says who decides on a proposal: a second person, two, or, while the
-// organisation is founding, nobody else.
-func (v *visit) decides(key string) string {
-	if v.who.Founding {
-		return v.t("admin.decides.founding")
-	}
-	return v.t("admin.decides." + key)
-}

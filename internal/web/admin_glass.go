@@ -3,6 +3,7 @@ package web
 import (
 	"slices"
 
+	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/authority"
 )
 
@@ -50,7 +51,7 @@ func showGlass(v *visit) error {
 	}
 	w := glassView{Tabs: adminTabs(v.t, "break-glass"), On: state.Amount != nil, Month: v.format.Count(int64(state.PerMonth)),
 		Blocked: v.format.Moment(v.site.texts, state.BlockedFrom, v.now()), Blocks: !state.BlockedFrom.IsZero() && !state.BlockedFrom.After(v.now()),
-		Reviews: v.member(authority.GroupAdministrators, authority.GroupControllers), Changes: v.member(authority.GroupAdministrators)}
+		Reviews: v.member(authority.GroupAdministrators, authority.GroupControllers), Changes: v.mayPropose(countersign.KindBreakGlassNames)}
 	if state.Amount != nil {
 		w.Most = v.format.Money(*state.Amount)
 	}

@@ -39,7 +39,7 @@ func showSettings(v *visit) error {
 	if err != nil {
 		return err
 	}
-	w := settingsView{Tabs: adminTabs(v.t, "settings"), May: v.member(authority.GroupAdministrators)}
+	w := settingsView{Tabs: adminTabs(v.t, "settings"), May: v.mayPropose(countersign.KindSettingsChange)}
 	for _, s := range all.Items {
 		w.Items = append(w.Items, v.settingRow(s))
 	}
@@ -123,7 +123,7 @@ func (v *visit) settingPage(status int, problem *errorView) error {
 	if err != nil {
 		return err
 	}
-	w := settingView{settingRow: v.settingRow(s), Action: "/admin/settings/" + s.Name, From: s.Value, Number: s.Most > 0, Typed: s.Value, Said: v.form("reason"), Decides: v.decides("second"), Verb: v.proposeVerb(), Problem: problem}
+	w := settingView{settingRow: v.settingRow(s), Action: "/admin/settings/" + s.Name, From: s.Value, Number: s.Most > 0, Typed: s.Value, Said: v.form("reason"), Decides: v.decides(countersign.KindSettingsChange), Verb: v.proposeVerb(), Problem: problem}
 	if w.Number {
 		w.Least, w.Most = v.settingText(s.Name, strconv.Itoa(s.Least)), v.settingText(s.Name, strconv.Itoa(s.Most))
 	} else {

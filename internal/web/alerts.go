@@ -49,7 +49,7 @@ func showAlerts(v *visit) error {
 	if err != nil {
 		return err
 	}
-	w := alertsView{Tabs: adminTabs(v.t, "alerts"), All: all, First: v.query("before") == "", Closes: v.member(authority.GroupAdministrators, authority.GroupControllers)}
+	w := alertsView{Tabs: adminTabs(v.t, "alerts"), All: all, First: v.query("before") == "", Closes: v.mayPropose(countersign.KindAlertClose)}
 	if v.query("said") == "raised" {
 		w.Said = v.t("alerts.said.raised")
 	}
@@ -154,7 +154,7 @@ func (v *visit) alert(id string) (*countersign.Alert, error) {
 
 // askCloseAlert proposes that an alert is closed.
 func askCloseAlert(v *visit) (*asked, error) {
-	if !v.member(authority.GroupAdministrators, authority.GroupControllers) {
+	if !v.mayPropose(countersign.KindAlertClose) {
 		return nil, nothingHere(v)
 	}
 	a, err := v.alert(v.path("alert"))
@@ -166,7 +166,7 @@ func askCloseAlert(v *visit) (*asked, error) {
 		return nil, err
 	}
 	row := rows[0]
-	q := &asked{view: askView{Heading: v.t("alerts.close.heading"), Does: []string{v.t("alerts.close.does"), v.t("alerts.close.else")}, Reason: true, Decides: v.decides("second_either"),
+	q := &asked{view: askView{Heading: v.t("alerts.close.heading"), Does: []string{v.t("alerts.close.does"), v.t("alerts.close.else")}, Reason: true, Decides: v.decides(countersign.KindAlertClose),
 		Facts: []askFact{{Label: v.t("alerts.what"), Text: row.Title}, {Label: v.t("alerts.about"), Text: wordAndName(row.AboutWord, row.About)},
 			{Label: v.t("alerts.severity"), Text: row.Severity}, {Label: v.t("alerts.from"), Text: row.Source}, {Label: v.t("alerts.raised"), At: row.Raised}, {Label: v.t("alerts.ends"), At: row.Ends}},
 		Verb: v.proposeVerb(), Back: "/admin/alerts"}}

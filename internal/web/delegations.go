@@ -194,7 +194,7 @@ func (v *visit) delegatePage(others bool, status int, problem *errorView) error 
 		Nobody: len(colleagues.All) == 0, Problem: problem}
 	if others {
 		w.Heading, w.Lead, w.Action = v.t("delegations.propose.heading"), v.t("delegations.propose.lead"), "/delegations/propose"
-		w.For, w.Decides, w.Verb = people(colleagues.Below, v.form("for")+v.query("for")), v.decides("second_either"), v.proposeVerb()
+		w.For, w.Decides, w.Verb = people(colleagues.Below, v.form("for")+v.query("for")), v.decides(countersign.KindDelegation), v.proposeVerb()
 	} else {
 		f, err := v.stepUpByBest(v.t("delegations.make.verb"))
 		if err != nil {

@@ -39,7 +39,7 @@ func showFreezes(v *visit) error {
 	if err != nil {
 		return err
 	}
-	w := freezesView{Tabs: adminTabs(v.t, "freezes"), Changes: v.member(authority.GroupAdministrators, authority.GroupControllers)}
+	w := freezesView{Tabs: adminTabs(v.t, "freezes"), Changes: v.mayPropose(countersign.KindFreezeExtend)}
 	if v.query("said") == "placed" {
 		w.Said = v.t("freezes.said.placed")
 	}
@@ -144,8 +144,8 @@ func placeFreeze(v *visit) error {
 }
 
 // askFreeze is what extending and lifting have in common.
-func askFreeze(v *visit, key string) (*asked, *freezeRow, error) {
-	if !v.member(authority.GroupAdministrators, authority.GroupControllers) {
+func askFreeze(v *visit, kind, key string) (*asked, *freezeRow, error) {
+	if !v.mayPropose(kind) {
 		return nil, nil, nothingHere(v)
 	}
 	all, err := v.org.Freezes(v.ctx(), *v.session)
@@ -163,12 +163,12 @@ func askFreeze(v *visit, key string) (*asked, *freezeRow, error) {
 	row := &rows[0]
 	q := &asked{view: askView{Heading: v.t("freezes."+key+".heading", "name", named(row.Name)), Does: []string{v.t("freezes." + key + ".does"), v.t("freezes.not_subject")}, Reason: true,
 		Facts:   []askFact{{Label: row.Word, Text: row.Name}, {Label: v.t("freezes.why"), Text: row.Reason}, {Label: v.t("freezes.by"), Text: row.By}, {Label: v.t("freezes.ends"), At: row.Ends}},
-		Decides: v.decides("two_either"), Verb: v.proposeVerb(), Back: "/admin/freezes"}}
+		Decides: v.decides(kind), Verb: v.proposeVerb(), Back: "/admin/freezes"}}
 	return q, row, nil
 }
 
 func askLiftFreeze(v *visit) (*asked, error) {
-	q, row, err := askFreeze(v, "lift")
+	q, row, err := askFreeze(v, countersign.KindFreezeLift, "lift")
 	if err != nil {
 		return nil, err
 	}
@@ -179,7 +179,7 @@ func askLiftFreeze(v *visit) (*asked, error) {
 }
 
 func askExtendFreeze(v *visit) (*asked, error) {
-	q, row, err := askFreeze(v, "extend")
+	q, row, err := askFreeze(v, countersign.KindFreezeExtend, "extend")
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,11 @@
 package web
 
-import "github.com/countersign/countersign"
+import (
+	"slices"
+
+	"github.com/countersign/countersign"
+	"github.com/countersign/countersign/internal/authority"
+)
 
 // documentKinds are the kinds of documents in the order of a purchase's life.
 var documentKinds = []string{
@@ -41,4 +46,27 @@ func changedFrom(doc *countersign.Document) string {
 		return "/admin/freezes"
 	}
 	return "/"
+}
+
+// mayPropose reports whether the visitor is of those who decide on a kind of change, and
+// so propose it.
+func (v *visit) mayPropose(kind string) bool {
+	return v.member(authority.RuleOfChange(kind).Groups...)
+}
+
+// decides says who decides on a proposal: a second person, two, or, while the
+// organisation is founding, nobody else.
+func (v *visit) decides(kind string) string {
+	if v.who.Founding {
+		return v.t("admin.decides.founding")
+	}
+
+	rule, key := authority.RuleOfChange(kind), "second"
+	if rule.People > 1 {
+		key = "two"
+	}
+	if slices.Contains(rule.Groups, authority.GroupControllers) {
+		key += "_either"
+	}
+	return v.t("admin.decides." + key)
 }

@@ -38,7 +38,7 @@ func askReset(v *visit) (*asked, error) {
 		return nil, err
 	}
 	q := &asked{view: askView{Heading: v.t("people.reset.heading", "name", named(p.Name)), Lead: v.t("people.reset.lead"),
-		Does: []string{v.t("people.reset.does"), v.t("people.reset.back"), v.t("people.reset.after")}, Reason: true, Decides: v.decides("second"),
+		Does: []string{v.t("people.reset.does"), v.t("people.reset.back"), v.t("people.reset.after")}, Reason: true, Decides: v.decides(countersign.KindFactorReset),
 		Verb: v.t("people.reset.verb"), Back: "/admin/people/" + p.ID, Danger: true}}
 	q.do = func(authority.StepUpBody) (string, error) {
 		return v.propose(authority.Proposal{Kind: countersign.KindFactorReset, ID: p.ID, Subject: v.form("reason")})
@@ -78,7 +78,7 @@ func askBreakGlassName(v *visit) (*asked, error) {
 	}
 	q := &asked{view: askView{Heading: v.t("glass."+key+".heading", "name", named(r.Person.Name)), Does: []string{v.t("glass." + key + ".does"), v.t("glass." + key + ".when")}, Reason: true,
 		Facts:   []askFact{{Label: v.t("card.field.break_glass"), From: v.t("admin.yes_no." + from), Text: v.t("admin.yes_no." + to), Change: true}},
-		Decides: v.decides("two"), Verb: v.proposeVerb(), Back: "/admin/people/" + r.Person.ID}}
+		Decides: v.decides(countersign.KindBreakGlassNames), Verb: v.proposeVerb(), Back: "/admin/people/" + r.Person.ID}}
 	q.do = func(authority.StepUpBody) (string, error) {
 		return v.propose(authority.Proposal{Kind: countersign.KindBreakGlassNames, ID: r.Person.ID, Subject: v.form("reason"),
 			Changes: []countersign.Change{{Field: "break_glass", From: from, To: to}}})
@@ -131,7 +131,7 @@ func (v *visit) changePage(status int, filled bool, problem *errorView) error {
 		return err
 	}
 	w := changeView{Name: p.Name, Action: "/admin/people/" + p.ID + "/change", Back: "/admin/people/" + p.ID, Seen: seen(p), Privileged: p.Privileged, Active: p.Active,
-		WasPrivileged: v.t("admin.yes_no." + truth(p.Privileged)), WasActive: v.t("admin.yes_no." + truth(p.Active)), Decides: v.decides("second"), Verb: v.proposeVerb(),
+		WasPrivileged: v.t("admin.yes_no." + truth(p.Privileged)), WasActive: v.t("admin.yes_no." + truth(p.Active)), Decides: v.decides(countersign.KindPeopleChange), Verb: v.proposeVerb(),
 		Self: p.ID == v.session.Person.ID, Problem: problem}
 	for _, g := range groups {
 		was := slices.Contains(p.Groups, g.Name)

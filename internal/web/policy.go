@@ -24,7 +24,7 @@ func policyRoutes() []route {
 
 // drafters lets those to a page who may propose a policy, and nobody else.
 func drafters(serve func(*visit) error) func(*visit) error {
-	return forGroups(serve, authority.GroupControllers, authority.GroupAdministrators)
+	return forGroups(serve, authority.RuleOfChange(countersign.KindPolicyPublish).Groups...)
 }
 
 // policyView is the page of one version of the policy.
@@ -124,7 +124,7 @@ func (v *visit) policyVersion(name string) (int64, error) {
 
 // mayDraft reports whether the visitor may propose another policy.
 func (v *visit) mayDraft() bool {
-	return v.member(authority.GroupControllers, authority.GroupAdministrators)
+	return v.mayPropose(countersign.KindPolicyPublish)
 }
 
 // policyReader makes the views of policies: what it needs of a visit.
