@@ -24,30 +24,35 @@ func (a *Authority) LogAbout(ctx context.Context, c Caller, subject string, type
 		return nil, fault(err)
 	}
 	var out []LoggedEntry
-	err = a.db.Read(ctx, func(tx *store.Tx) error {
-		out = nil
-		rows, err := tx.EntriesBySubject(subject, -1, maxAbout)
-		if err != nil {
-			return err
-		}
-		for _, r := range rows {
-			if r.Index >= head.tree.N { // only what is published
-				break
-			}
-			leaf, err := countersign.ParseLeaf(r.Leaf)
-			if err != nil {
-				return err
-			}
-			if !slices.Contains(types, leaf.Type) {
-				continue
-			}
-			openings, err := tx.Openings(r.ID)
-			if err != nil {
-				return err
-			}
-			out = append(out, LoggedEntry{Index: r.Index, ID: r.ID, Leaf: string(r.Leaf), Openings: openings})
-		}
-		return nil
+	err = a.db.Read(ctx, func(tx *store.Tx) (err error) {
+		out, err = logAbout(tx, head, subject, types...)
+		return err
 	})
 	return out, fault(err)
+}
+
+func logAbout(tx *store.Tx, head signedHead, subject string, types ...countersign.EntryType) ([]LoggedEntry, error) {
+	rows, err := tx.EntriesBySubject(subject, -1, maxAbout)
+	if err != nil {
+		return nil, err
+	}
+	var out []LoggedEntry
+	for _, r := range rows {
+		if r.Index >= head.tree.N { // only what is published
+			break
+		}
+		leaf, err := countersign.ParseLeaf(r.Leaf)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.Contains(types, leaf.Type) {
+			continue
+		}
+		openings, err := tx.Openings(r.ID)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, LoggedEntry{Index: r.Index, ID: r.ID, Leaf: string(r.Leaf), Openings: openings})
+	}
+	return out, nil
 }

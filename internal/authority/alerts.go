@@ -268,26 +268,28 @@ func vendorOf(about string) (string, bool) {
 
 // Alerts lists alerts, newest first, for people whose groups look after them.
 func (a *Authority) Alerts(ctx context.Context, s Session, openOnly bool, before string, limit int) (countersign.Page[countersign.Alert], error) {
-	var page countersign.Page[countersign.Alert]
-	if err := a.member(ctx, s, GroupControllers, GroupAdministrators, GroupAuditors); err != nil {
+	return look(ctx, a, s, func(r *reading) (countersign.Page[countersign.Alert], error) {
+		return r.alerts(openOnly, before, limit)
+	})
+}
+
+func (r *reading) alerts(openOnly bool, before string, limit int) (page countersign.Page[countersign.Alert], err error) {
+	if err := r.member(GroupControllers, GroupAdministrators, GroupAuditors); err != nil {
 		return page, err
 	}
-	err := a.db.Read(ctx, func(tx *store.Tx) error {
-		page = countersign.Page[countersign.Alert]{Items: []countersign.Alert{}}
-		rows, err := tx.Alerts(openOnly, before, limit+1)
-		if err != nil {
-			return err
-		}
-		if len(rows) > limit {
-			rows = rows[:limit]
-			page.Next = rows[limit-1].ID
-		}
-		for _, r := range rows {
-			page.Items = append(page.Items, alertView(r))
-		}
-		return nil
-	})
-	return page, fault(err)
+	page.Items = []countersign.Alert{}
+	rows, err := r.tx.Alerts(openOnly, before, limit+1)
+	if err != nil {
+		return page, err
+	}
+	if len(rows) > limit {
+		rows = rows[:limit]
+		page.Next = rows[limit-1].ID
+	}
+	for _, row := range rows {
+		page.Items = append(page.Items, alertView(row))
+	}
+	return page, nil
 }
 
 // unexpected is what "I did not expect this" sets off besides the denial: an owned,

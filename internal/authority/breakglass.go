@@ -94,26 +94,29 @@ type BreakGlassUses struct {
 // BreakGlassToReview lists the uses that nobody has reviewed. After seven days one
 // blocks the next use (ruling 21).
 func (a *Authority) BreakGlassToReview(ctx context.Context, s Session) (*BreakGlassUses, error) {
-	if err := a.register(ctx, s); err != nil {
+	return look(ctx, a, s, (*reading).toReview)
+}
+
+func (r *reading) toReview() (*BreakGlassUses, error) {
+	if err := r.register(); err != nil {
 		return nil, err
 	}
-	out := &BreakGlassUses{}
-	err := a.db.Read(ctx, func(tx *store.Tx) error {
-		out.Items = []BreakGlassUse{}
-		rows, err := tx.BreakGlassUses(tx.Now())
-		for _, u := range rows {
-			if !u.Reviewed.IsZero() {
-				continue
-			}
-			v := BreakGlassUse{Request: u.Approval, UsedAt: stamp(u.Used)}
-			if u.Currency != "" {
-				v.Amount = &countersign.Amount{Value: countersign.FormatMinor(u.Minor, u.Currency), Currency: u.Currency}
-			}
-			out.Items = append(out.Items, v)
+	out := &BreakGlassUses{Items: []BreakGlassUse{}}
+	rows, err := r.tx.BreakGlassUses(r.tx.Now())
+	for _, u := range rows {
+		if u.Reviewed.IsZero() {
+			out.Items = append(out.Items, viewUse(u))
 		}
-		return err
-	})
-	return out, fault(err)
+	}
+	return out, err
+}
+
+func viewUse(u store.BreakGlassUse) BreakGlassUse {
+	v := BreakGlassUse{Request: u.Approval, UsedAt: stamp(u.Used)}
+	if u.Currency != "" {
+		v.Amount = &countersign.Amount{Value: countersign.FormatMinor(u.Minor, u.Currency), Currency: u.Currency}
+	}
+	return v
 }
 
 // tookPart reports whether a person asked for a request or decided on it, or another did

@@ -121,6 +121,21 @@ func (s Session) browse() error { return s.live.MayBrowse() }
 // AuthenticateSession finds the session of a presented token, and notes that it was
 // used.
 func (a *Authority) AuthenticateSession(ctx context.Context, token string) (Session, error) {
+	return a.admit(ctx, token, func(*reading) error { return nil })
+}
+
+// Visitor is AuthenticateSession with what the frame of every page shows of who is signed
+// in. It is a snapshot of its own, before that of the page: it may note that the session
+// was used, and a page is read only for whom it lets in.
+func (a *Authority) Visitor(ctx context.Context, token string) (s Session, w *Who, err error) {
+	s, err = a.admit(ctx, token, func(r *reading) (err error) {
+		w, err = r.who()
+		return err
+	})
+	return s, w, err
+}
+
+func (a *Authority) admit(ctx context.Context, token string, more func(*reading) error) (Session, error) {
 	over := countersign.NewProblem(countersign.CodeUnauthenticated, "you are not signed in, or your session has ended").WithHint("sign in again")
 	hash, ok := authn.ParseToken(authn.TokenSession, token)
 	if !ok {
@@ -162,7 +177,7 @@ func (a *Authority) AuthenticateSession(ctx context.Context, token string) (Sess
 		if t, worth := f.Touch(tx.Now()); worth {
 			touched = &t
 		}
-		return nil
+		return more(&reading{a: a, tx: tx, s: s, at: at})
 	})
 	if err != nil {
 		return Session{}, fault(err)

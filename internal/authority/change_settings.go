@@ -171,22 +171,22 @@ type SettingsView struct {
 // about "settings", with one change for each setting: its name, from the value that
 // stands here to another.
 func (a *Authority) Settings(ctx context.Context, s Session) (*SettingsView, error) {
-	if err := a.register(ctx, s); err != nil {
+	return look(ctx, a, s, (*reading).allSettings)
+}
+
+func (r *reading) allSettings() (*SettingsView, error) {
+	if err := r.register(); err != nil {
 		return nil, err
 	}
-	out := &SettingsView{}
-	err := a.db.Read(ctx, func(tx *store.Tx) error {
-		at, err := a.current(tx)
-		if err != nil {
-			return err
-		}
-		out.Items = make([]SettingView, len(settingsTable))
-		for i, f := range settingsTable {
-			out.Items[i] = SettingView{Name: f.name, Value: f.get(&at.settings), Default: f.get(&Settings{}), Least: f.least, Most: f.most, Meaning: f.meaning}
-		}
-		return nil
-	})
-	return out, fault(err)
+	at, err := r.settings()
+	if err != nil {
+		return nil, err
+	}
+	out := &SettingsView{Items: make([]SettingView, len(settingsTable))}
+	for i, f := range settingsTable {
+		out.Items[i] = SettingView{Name: f.name, Value: f.get(&at.settings), Default: f.get(&Settings{}), Least: f.least, Most: f.most, Meaning: f.meaning}
+	}
+	return out, nil
 }
 
 func changePointer(i int) string { return "/changes/" + strconv.Itoa(i) }

@@ -323,76 +323,83 @@ type DelegationQuery struct {
 // Delegations lists delegations, newest first. Everybody sees their own and those of
 // the people below them; auditors, controllers and administrators see all.
 func (a *Authority) Delegations(ctx context.Context, s Session, q DelegationQuery) (countersign.Page[DelegationView], error) {
+	return look(ctx, a, s, func(r *reading) (countersign.Page[DelegationView], error) { return r.delegations(q) })
+}
+
+func (r *reading) delegations(q DelegationQuery) (countersign.Page[DelegationView], error) {
 	page := countersign.Page[DelegationView]{Items: []DelegationView{}}
-	if err := s.browse(); err != nil {
+	if err := r.s.browse(); err != nil {
 		return page, err
 	}
+	me := r.s.Person.ID
 	if q.Person == "" || q.Person == "me" {
-		q.Person = s.Person.ID
+		q.Person = me
 	}
 	if q.Limit <= 0 || q.Limit > 200 {
 		q.Limit = 50
 	}
-	err := a.db.Read(ctx, func(tx *store.Tx) error {
-		page = countersign.Page[DelegationView]{Items: []DelegationView{}}
-		whose := q.Person
-		if whose != s.Person.ID {
-			below, err := manages(tx, s.Person.ID, whose)
-			if err != nil {
-				return err
-			}
-			groups, err := groupNames(tx, s.Person.ID)
-			if err != nil {
-				return err
-			}
-			if !below && !(viewer{groups: groups}).seesAll() {
-				return countersign.NewProblem(countersign.CodeForbidden, "you see your own delegations, and those of the people who report to you")
-			}
-		}
-		if whose == "all" {
-			whose = ""
-		}
-		rows, err := tx.Delegations(whose, q.After, q.Limit+1)
+	if q.Person != me {
+		below, err := manages(r.tx, me, q.Person)
 		if err != nil {
-			return err
+			return page, err
 		}
-		if len(rows) > q.Limit {
-			rows = rows[:q.Limit]
-			page.Next = rows[q.Limit-1].ID
+		groups, err := r.mine()
+		if err != nil {
+			return page, err
 		}
-		for _, row := range rows {
-			v, err := viewDelegation(tx, row)
-			if err != nil {
-				return err
-			}
-			page.Items = append(page.Items, *v)
+		if !below && !(viewer{groups: groups}).seesAll() {
+			return page, countersign.NewProblem(countersign.CodeForbidden, "you see your own delegations, and those of the people who report to you")
 		}
-		return nil
-	})
-	return page, fault(err)
+	}
+	if q.Person == "all" {
+		q.Person = ""
+	}
+	rows, err := r.tx.Delegations(q.Person, q.After, q.Limit+1)
+	if err != nil {
+		return page, err
+	}
+	if len(rows) > q.Limit {
+		rows = rows[:q.Limit]
+		page.Next = rows[q.Limit-1].ID
+	}
+	page.Items, err = viewDelegations(r.tx, rows)
+	return page, err
 }
 
 func viewDelegation(tx *store.Tx, row store.Delegation) (*DelegationView, error) {
-	v := &DelegationView{ID: row.ID, StartsAt: stamp(row.Starts), EndsAt: stamp(row.Ends), CreatedAt: stamp(row.Created), CreatedBy: row.CreatedBy, EndedAt: stamp(row.Revoked)}
-	for _, p := range []struct {
-		id  string
-		out *countersign.Principal
-	}{{row.From, &v.From}, {row.To, &v.To}} {
-		person, err := tx.Person(p.id)
+	all, err := viewDelegations(tx, []store.Delegation{row})
+	if err != nil {
+		return nil, err
+	}
+	return &all[0], nil
+}
+
+func viewDelegations(tx *store.Tx, rows []store.Delegation) ([]DelegationView, error) {
+	var ids []string
+	for _, row := range rows {
+		ids = append(ids, row.From, row.To)
+	}
+	people, err := principals(tx, ids)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]DelegationView, len(rows))
+	for i, row := range rows {
+		d, err := delegationOf(row)
 		if err != nil {
 			return nil, err
 		}
-		*p.out = countersign.Principal{ID: person.ID, Name: person.Name}
+		v := DelegationView{ID: row.ID, From: people[row.From], To: people[row.To], Kinds: d.Kinds, Limit: d.Limit, StartsAt: stamp(row.Starts),
+			EndsAt: stamp(row.Ends), CreatedAt: stamp(row.Created), CreatedBy: row.CreatedBy, EndedAt: stamp(row.Revoked), State: delegationInForce}
+		switch {
+		case !row.Revoked.IsZero() || !row.Ends.After(tx.Now()):
+			v.State = delegationOver
+		case row.Starts.After(tx.Now()):
+			v.State = delegationUpcoming
+		}
+		out[i] = v
 	}
-	d, err := delegationOf(row)
-	v.Kinds, v.Limit, v.State = d.Kinds, d.Limit, delegationInForce
-	switch {
-	case !row.Revoked.IsZero() || !row.Ends.After(tx.Now()):
-		v.State = delegationOver
-	case row.Starts.After(tx.Now()):
-		v.State = delegationUpcoming
-	}
-	return v, err
+	return out, nil
 }
 
 // delegationOf is a delegation as the state machine knows it.

@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"slices"
-	"strings"
 
 	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/authn"
@@ -465,19 +463,6 @@ func (a *Authority) member(ctx context.Context, s Session, groups ...string) err
 	if err := s.browse(); err != nil {
 		return err
 	}
-	var in bool
-	err := a.db.Read(ctx, func(tx *store.Tx) error {
-		have, err := tx.GroupsOf(s.Person.ID)
-		for _, m := range have {
-			in = in || slices.Contains(groups, m.Group)
-		}
-		return err
-	})
-	if err != nil {
-		return fault(err)
-	}
-	if !in {
-		return countersign.NewProblem(countersign.CodeForbidden, "only members of %s may do this", strings.Join(groups, " or "))
-	}
-	return nil
+	_, err := look(ctx, a, s, func(r *reading) (struct{}, error) { return struct{}{}, r.member(groups...) })
+	return err
 }

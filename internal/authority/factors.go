@@ -66,86 +66,95 @@ func viewAuthenticator(row store.Authenticator) (AuthenticatorView, error) {
 
 // Authenticators lists what the person has, oldest first.
 func (a *Authority) Authenticators(ctx context.Context, s Session) (*MyAuthenticators, error) {
-	return a.authenticators(ctx, s, func(*store.Tx, []store.Authenticator, *MyAuthenticators) error { return nil })
+	return look(ctx, a, s, (*reading).authenticators)
 }
 
 // AuthenticatorsUsed is Authenticators with the last use of each, which costs more.
 func (a *Authority) AuthenticatorsUsed(ctx context.Context, s Session) (*MyAuthenticators, error) {
-	return a.authenticators(ctx, s, func(tx *store.Tx, rows []store.Authenticator, out *MyAuthenticators) error {
-		uses, err := lastUses(tx, s.Person.ID, rows)
-		if err != nil {
-			return err
-		}
-		for i, row := range rows {
-			u, v := uses[row.ID], &out.Items[i]
-			v.LastUsedAt, v.LastUsedFor, v.UnusedSince = stamp(u.at), u.purpose, stamp(u.unused)
-		}
-		return nil
-	})
+	return look(ctx, a, s, (*reading).authenticatorsUsed)
 }
 
-func (a *Authority) authenticators(ctx context.Context, s Session, more func(*store.Tx, []store.Authenticator, *MyAuthenticators) error) (*MyAuthenticators, error) {
-	if err := s.browse(); err != nil {
+func (r *reading) authenticators() (*MyAuthenticators, error) {
+	_, out, err := r.myAuthenticators()
+	return out, err
+}
+
+func (r *reading) authenticatorsUsed() (*MyAuthenticators, error) {
+	rows, out, err := r.myAuthenticators()
+	if err != nil {
 		return nil, err
 	}
-	out := &MyAuthenticators{}
-	err := a.db.Read(ctx, func(tx *store.Tx) error {
-		out.Items = []AuthenticatorView{}
-		rows, err := tx.Authenticators(s.Person.ID)
-		if err != nil {
-			return err
-		}
-		for _, row := range rows {
-			v, err := viewAuthenticator(row)
-			if err != nil {
-				return err
-			}
-			if v.Waits && (row.Type == store.FactorPasskey || row.Type == store.FactorTOTP) {
-				if v.Compare, err = a.compareDigits(row); err != nil {
-					return err
-				}
-			}
-			out.Items = append(out.Items, v)
-		}
-		return more(tx, rows, out)
-	})
-	return out, fault(err)
+	uses, err := lastUses(r.tx, r.s.Person.ID, rows)
+	if err != nil {
+		return nil, err
+	}
+	for i, row := range rows {
+		u, v := uses[row.ID], &out.Items[i]
+		v.LastUsedAt, v.LastUsedFor, v.UnusedSince = stamp(u.at), u.purpose, stamp(u.unused)
+	}
+	return out, nil
 }
+
+func (r *reading) myAuthenticators() ([]store.Authenticator, *MyAuthenticators, error) {
+	if err := r.s.browse(); err != nil {
+		return nil, nil, err
+	}
+	out := &MyAuthenticators{Items: []AuthenticatorView{}}
+	rows, err := r.tx.Authenticators(r.s.Person.ID)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, row := range rows {
+		v, err := viewAuthenticator(row)
+		if err != nil {
+			return nil, nil, err
+		}
+		if v.Waits && (row.Type == store.FactorPasskey || row.Type == store.FactorTOTP) {
+			if v.Compare, err = r.a.compareDigits(row); err != nil {
+				return nil, nil, err
+			}
+		}
+		out.Items = append(out.Items, v)
+	}
+	return rows, out, nil
+}
+
+// mostUnconfirmed bounds the list of enrolments that wait.
+const mostUnconfirmed = 200
 
 // Unconfirmed lists the enrolments that wait for a second person, for administrators.
 func (a *Authority) Unconfirmed(ctx context.Context, s Session) (*Unconfirmed, error) {
-	if err := a.administrator(ctx, s); err != nil {
+	return look(ctx, a, s, (*reading).unconfirmed)
+}
+
+func (r *reading) unconfirmed() (*Unconfirmed, error) {
+	if err := r.administrator(); err != nil {
 		return nil, err
 	}
-	out := &Unconfirmed{}
-	err := a.db.Read(ctx, func(tx *store.Tx) error {
-		out.Items = []AuthenticatorView{}
-		rows, err := tx.UnconfirmedAuthenticators(200)
-		if err != nil {
-			return err
+	rows, err := r.tx.UnconfirmedAuthenticators(mostUnconfirmed)
+	if err != nil {
+		return nil, err
+	}
+	var ids []string
+	views := make([]AuthenticatorView, len(rows))
+	for i, row := range rows {
+		if views[i], err = viewAuthenticator(row); err != nil {
+			return nil, err
 		}
-		for _, row := range rows {
-			v, err := viewAuthenticator(row)
-			if err != nil {
-				return err
-			}
-			p, err := tx.Person(row.Person)
-			if err != nil {
-				return err
-			}
-			v.Person, v.PersonName = p.ID, p.Name
-			if by, err := tx.Person(v.InvitedBy); err == nil {
-				v.Inviter = by.Name
-			} else if !errors.Is(err, store.ErrNotFound) {
-				return err
-			}
-			if v.Waits {
-				out.Items = append(out.Items, v)
-			}
+		ids = append(ids, row.Person, views[i].InvitedBy)
+	}
+	names, err := r.names(ids...)
+	if err != nil {
+		return nil, err
+	}
+	out := &Unconfirmed{Items: []AuthenticatorView{}}
+	for i, v := range views {
+		if v.Waits {
+			v.Person, v.PersonName, v.Inviter = rows[i].Person, names[rows[i].Person], names[v.InvitedBy]
+			out.Items = append(out.Items, v)
 		}
-		return nil
-	})
-	return out, fault(err)
+	}
+	return out, nil
 }
 
 // own reads one of the person's authenticators, and all they have.

@@ -24,16 +24,14 @@ const defaultZone = "UTC"
 
 // GetPreferences reads how the person reads times and numbers.
 func (a *Authority) GetPreferences(ctx context.Context, s Session) (*countersign.Preferences, error) {
-	var p countersign.Preferences
-	err := a.db.Read(ctx, func(tx *store.Tx) error {
-		row, err := tx.Person(s.Person.ID)
+	return look(ctx, a, s, func(r *reading) (*countersign.Preferences, error) {
+		row, err := r.tx.Person(s.Person.ID)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		p, err = preferencesOf(row)
-		return err
+		p, err := preferencesOf(row)
+		return &p, err
 	})
-	return &p, fault(err)
 }
 
 // preferencesOf reads a person's settings, completed with the defaults.

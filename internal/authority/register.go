@@ -21,22 +21,18 @@ type Who struct {
 
 // WhoAmI says who is signed in.
 func (a *Authority) WhoAmI(ctx context.Context, s Session) (*Who, error) {
-	out := &Who{}
-	err := a.db.Read(ctx, func(tx *store.Tx) error {
-		*out = Who{Person: countersign.Principal{ID: s.Person.ID, Name: s.Person.Name}, Session: s.ID(), Kind: string(s.live.Kind()), Request: s.Request(),
-			Groups: []string{}, Organisation: a.org.Name}
-		at, err := a.current(tx)
-		if err != nil {
-			return err
-		}
-		out.Founding = at.founding
-		groups, err := tx.GroupsOf(s.Person.ID)
-		for _, g := range groups {
-			out.Groups = append(out.Groups, g.Group)
-		}
-		return err
-	})
-	return out, fault(err)
+	return look(ctx, a, s, (*reading).who)
+}
+
+func (r *reading) who() (*Who, error) {
+	s := r.s
+	at, err := r.settings()
+	if err != nil {
+		return nil, err
+	}
+	groups, err := r.mine()
+	return &Who{Person: countersign.Principal{ID: s.Person.ID, Name: s.Person.Name}, Session: s.ID(), Kind: string(s.live.Kind()), Request: s.Request(),
+		Groups: groups, Organisation: r.a.org.Name, Founding: at.founding}, err
 }
 
 // OrganisationView is what everybody who is known here may know of the organisation.
@@ -94,81 +90,88 @@ type LimitView struct {
 
 // People lists people by id, a page at a time.
 func (a *Authority) People(ctx context.Context, s Session, after string, limit int) (countersign.Page[PersonView], error) {
-	page := countersign.Page[PersonView]{Items: []PersonView{}}
-	if err := a.register(ctx, s); err != nil {
-		return page, err
-	}
-	err := a.db.Read(ctx, func(tx *store.Tx) error {
-		page = countersign.Page[PersonView]{Items: []PersonView{}}
-		rows, err := tx.People(after, limit+1)
+	return look(ctx, a, s, func(r *reading) (countersign.Page[PersonView], error) {
+		page := countersign.Page[PersonView]{Items: []PersonView{}}
+		if err := r.register(); err != nil {
+			return page, err
+		}
+		rows, err := r.tx.People(after, limit+1)
 		if err != nil {
-			return err
+			return page, err
 		}
 		if len(rows) > limit {
 			rows = rows[:limit]
 			page.Next = rows[limit-1].ID
 		}
-		for _, row := range rows {
-			v, err := viewPerson(tx, row)
-			if err != nil {
-				return err
-			}
-			page.Items = append(page.Items, v)
-		}
-		return nil
+		page.Items, err = viewPeople(r.tx, rows)
+		return page, err
 	})
-	return page, fault(err)
 }
 
 // Person reads one person: oneself, or anybody for those who may read the register.
 func (a *Authority) Person(ctx context.Context, s Session, id string) (*PersonView, error) {
-	if err := s.browse(); err != nil {
+	return look(ctx, a, s, func(r *reading) (*PersonView, error) { return r.person(id) })
+}
+
+func (r *reading) person(id string) (*PersonView, error) {
+	if err := r.s.browse(); err != nil {
 		return nil, err
 	}
-	if id != s.Person.ID {
-		if err := a.register(ctx, s); err != nil {
+	if id != r.s.Person.ID {
+		if err := r.register(); err != nil {
 			return nil, err
 		}
 	}
-	var out PersonView
-	err := a.db.Read(ctx, func(tx *store.Tx) error {
-		row, err := tx.Person(id)
-		if err != nil {
-			return err
-		}
-		out, err = viewPerson(tx, row)
-		return err
-	})
-	return &out, fault(err)
-}
-
-// register refuses whoever may not read who there is and what they may.
-func (a *Authority) register(ctx context.Context, s Session) error {
-	return a.member(ctx, s, GroupAuditors, GroupControllers, GroupAdministrators)
+	row, err := r.tx.Person(id)
+	if err != nil {
+		return nil, err
+	}
+	v, err := viewPerson(r.tx, row)
+	return &v, err
 }
 
 func viewPerson(tx *store.Tx, row store.Person) (PersonView, error) {
-	v := PersonView{ID: row.ID, Name: row.Name, Email: row.Email, Active: row.Active, Privileged: row.Privileged, Manager: row.Manager,
-		Groups: []string{}, Limits: []LimitView{}, Identities: []countersign.Alias{}}
-	groups, err := tx.GroupsOf(row.ID)
+	all, err := viewPeople(tx, []store.Person{row})
 	if err != nil {
-		return v, err
+		return PersonView{}, err
 	}
-	for _, g := range groups {
-		v.Groups = append(v.Groups, g.Group)
+	return all[0], nil
+}
+
+// viewPeople writes people with what they are in, what they may and who else they are.
+func viewPeople(tx *store.Tx, rows []store.Person) ([]PersonView, error) {
+	ids := make([]string, len(rows))
+	for i, row := range rows {
+		ids[i] = row.ID
 	}
-	limits, err := tx.LimitsOf(row.ID)
+	groups, err := tx.GroupsOfEach(ids)
 	if err != nil {
-		return v, err
+		return nil, err
 	}
-	for _, l := range limits {
-		v.Limits = append(v.Limits, LimitView{l.Kind, countersign.Amount{Value: countersign.FormatMinor(l.Minor, l.Currency), Currency: l.Currency}})
+	limits, err := tx.LimitsOfEach(ids)
+	if err != nil {
+		return nil, err
 	}
-	ids, err := tx.Identities(row.ID)
-	for _, i := range ids {
-		v.Identities = append(v.Identities, countersign.Alias{Source: i.Source, Subject: i.Subject})
+	identities, err := tx.IdentitiesOfEach(ids)
+	if err != nil {
+		return nil, err
 	}
-	return v, err
+	out := make([]PersonView, len(rows))
+	for i, row := range rows {
+		v := PersonView{ID: row.ID, Name: row.Name, Email: row.Email, Active: row.Active, Privileged: row.Privileged, Manager: row.Manager,
+			Groups: []string{}, Limits: []LimitView{}, Identities: []countersign.Alias{}}
+		for _, g := range groups[row.ID] {
+			v.Groups = append(v.Groups, g.Group)
+		}
+		for _, l := range limits[row.ID] {
+			v.Limits = append(v.Limits, LimitView{l.Kind, countersign.Amount{Value: countersign.FormatMinor(l.Minor, l.Currency), Currency: l.Currency}})
+		}
+		for _, id := range identities[row.ID] {
+			v.Identities = append(v.Identities, countersign.Alias{Source: id.Source, Subject: id.Subject})
+		}
+		out[i] = v
+	}
+	return out, nil
 }
 
 // KeyView is an API key, without the key.
@@ -194,32 +197,32 @@ type KeysView struct {
 
 // APIKeys lists the API keys.
 func (a *Authority) APIKeys(ctx context.Context, s Session) (*KeysView, error) {
-	if err := a.register(ctx, s); err != nil {
+	return look(ctx, a, s, (*reading).apiKeys)
+}
+
+func (r *reading) apiKeys() (*KeysView, error) {
+	if err := r.register(); err != nil {
 		return nil, err
 	}
-	out := &KeysView{}
-	err := a.db.Read(ctx, func(tx *store.Tx) error {
-		out.Items = []KeyView{}
-		rows, err := tx.APIKeys()
+	rows, err := r.tx.APIKeys()
+	if err != nil {
+		return nil, err
+	}
+	out := &KeysView{Items: []KeyView{}}
+	for _, row := range rows {
+		k, err := keyOf(row)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		for _, row := range rows {
-			k, err := keyOf(row)
-			if err != nil {
-				return err
-			}
-			v := KeyView{ID: k.ID, Name: k.Name, Source: k.Source, Scopes: []string{}, Returns: []string{}, CreatedAt: stamp(row.Created), CreatedBy: row.CreatedBy,
-				ExpiresAt: stamp(row.Expires), RevokedAt: stamp(row.Revoked), Waits: row.Waits, ConfirmedBy: row.ConfirmedBy}
-			for _, sc := range k.Scopes {
-				v.Scopes = append(v.Scopes, string(sc))
-			}
-			v.Returns = append(v.Returns, k.Returns...)
-			out.Items = append(out.Items, v)
+		v := KeyView{ID: k.ID, Name: k.Name, Source: k.Source, Scopes: []string{}, Returns: []string{}, CreatedAt: stamp(row.Created), CreatedBy: row.CreatedBy,
+			ExpiresAt: stamp(row.Expires), RevokedAt: stamp(row.Revoked), Waits: row.Waits, ConfirmedBy: row.ConfirmedBy}
+		for _, sc := range k.Scopes {
+			v.Scopes = append(v.Scopes, string(sc))
 		}
-		return nil
-	})
-	return out, fault(err)
+		v.Returns = append(v.Returns, k.Returns...)
+		out.Items = append(out.Items, v)
+	}
+	return out, nil
 }
 
 // PolicyView is one version of the policy. Text and lists are left out in lists of
@@ -248,46 +251,46 @@ const mostVersions = 200
 
 // Policies lists the versions of the policy.
 func (a *Authority) Policies(ctx context.Context, s Session) (*PoliciesView, error) {
-	if err := a.register(ctx, s); err != nil {
+	return look(ctx, a, s, (*reading).policies)
+}
+
+func (r *reading) policies() (*PoliciesView, error) {
+	if err := r.register(); err != nil {
 		return nil, err
 	}
-	out := &PoliciesView{}
-	err := a.db.Read(ctx, func(tx *store.Tx) error {
-		out.Items = []PolicyView{}
-		rows, err := tx.Policies(mostVersions)
-		for _, row := range rows {
-			out.Items = append(out.Items, viewPolicy(row))
-		}
-		return err
-	})
-	return out, fault(err)
+	out := &PoliciesView{Items: []PolicyView{}}
+	rows, err := r.tx.Policies(mostVersions)
+	for _, row := range rows {
+		out.Items = append(out.Items, viewPolicy(row))
+	}
+	return out, err
 }
 
 // Policy reads one version of the policy with its text; 0 is the one in force.
 func (a *Authority) Policy(ctx context.Context, s Session, version int64) (*PolicyView, error) {
-	if err := a.register(ctx, s); err != nil {
+	return look(ctx, a, s, func(r *reading) (*PolicyView, error) { return r.policy(version) })
+}
+
+func (r *reading) policy(version int64) (*PolicyView, error) {
+	if err := r.register(); err != nil {
 		return nil, err
 	}
-	var out PolicyView
-	err := a.db.Read(ctx, func(tx *store.Tx) error {
-		row, err := tx.CurrentPolicy()
-		if version > 0 && err == nil {
-			row, err = tx.PolicyVersion(version)
-		}
-		if errors.Is(err, store.ErrNotFound) {
-			return countersign.NewProblem(countersign.CodeNotFound, "there is no such version of the policy")
-		} else if err != nil {
-			return err
-		}
-		src, err := parseBody(row.Body)
-		if err != nil {
-			return err
-		}
-		out = viewPolicy(row)
-		out.Text, out.Lists = string(src.Text), src.Lists
-		return nil
-	})
-	return &out, fault(err)
+	row, err := r.tx.CurrentPolicy()
+	if version > 0 && err == nil && version != row.Version {
+		row, err = r.tx.PolicyVersion(version)
+	}
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, countersign.NewProblem(countersign.CodeNotFound, "there is no such version of the policy")
+	} else if err != nil {
+		return nil, err
+	}
+	src, err := parseBody(row.Body)
+	if err != nil {
+		return nil, err
+	}
+	out := viewPolicy(row)
+	out.Text, out.Lists = string(src.Text), src.Lists
+	return &out, nil
 }
 
 // FreezeView is a freeze of a vendor or a person.
@@ -319,17 +322,17 @@ func ViewFreeze(f store.Freeze) FreezeView {
 
 // Freezes lists the freezes in force.
 func (a *Authority) Freezes(ctx context.Context, s Session) (*FreezesView, error) {
-	if err := s.browse(); err != nil {
+	return look(ctx, a, s, (*reading).freezes)
+}
+
+func (r *reading) freezes() (*FreezesView, error) {
+	if err := r.s.browse(); err != nil {
 		return nil, err
 	}
-	out := &FreezesView{}
-	err := a.db.Read(ctx, func(tx *store.Tx) error {
-		out.Items = []FreezeView{}
-		rows, err := tx.OpenFreezes()
-		for _, row := range rows {
-			out.Items = append(out.Items, ViewFreeze(row))
-		}
-		return err
-	})
-	return out, fault(err)
+	out := &FreezesView{Items: []FreezeView{}}
+	rows, err := r.tx.OpenFreezes()
+	for _, row := range rows {
+		out.Items = append(out.Items, ViewFreeze(row))
+	}
+	return out, err
 }

@@ -3,8 +3,6 @@ package authority
 import (
 	"context"
 	"time"
-
-	"github.com/countersign/countersign/internal/store"
 )
 
 // RuleFigures says how often the rules counted, over two times until now.
@@ -24,21 +22,21 @@ type Figures struct {
 
 // RuleFigures counts, for whoever may read the policy.
 func (a *Authority) RuleFigures(ctx context.Context, s Session) (*RuleFigures, error) {
-	if err := a.register(ctx, s); err != nil {
+	return look(ctx, a, s, (*reading).ruleFigures)
+}
+
+func (r *reading) ruleFigures() (*RuleFigures, error) {
+	if err := r.register(); err != nil {
 		return nil, err
 	}
-	var out *RuleFigures
-	err := a.db.Read(ctx, func(tx *store.Tx) error {
-		out = &RuleFigures{}
-		quarter, month := tx.Now().AddDate(0, 0, -90), tx.Now().AddDate(0, 0, -30)
-		all, recent, err := tx.RuleCounts(quarter, month)
-		if err != nil {
-			return err
-		}
-		out.Quarter = Figures{Since: quarter, Requests: all.Requests, Counted: all.Rules}
-		out.Month = Figures{Since: month, Requests: recent.Requests, Counted: recent.Rules}
-		out.Open, err = tx.CountOpen()
-		return err
-	})
-	return out, fault(err)
+	out := &RuleFigures{}
+	quarter, month := r.tx.Now().AddDate(0, 0, -90), r.tx.Now().AddDate(0, 0, -30)
+	all, recent, err := r.tx.RuleCounts(quarter, month)
+	if err != nil {
+		return nil, err
+	}
+	out.Quarter = Figures{Since: quarter, Requests: all.Requests, Counted: all.Rules}
+	out.Month = Figures{Since: month, Requests: recent.Requests, Counted: recent.Rules}
+	out.Open, err = r.tx.CountOpen()
+	return out, err
 }

@@ -161,17 +161,17 @@ func (a *Authority) SignIn(ctx context.Context, body SignInBody) (*SignedIn, err
 // LoginName is the name that the person of a session signs in with beside a password;
 // "" for whom no directory knows.
 func (a *Authority) LoginName(ctx context.Context, s Session) (string, error) {
-	var login string
-	err := a.db.Read(ctx, func(tx *store.Tx) error {
-		all, err := tx.Identities(s.Person.ID)
-		for _, i := range all {
-			if i.Source == directory {
-				login = i.Subject
-			}
+	return look(ctx, a, s, func(r *reading) (string, error) { return loginName(r.tx, s.Person.ID) })
+}
+
+func loginName(tx *store.Tx, person string) (login string, err error) {
+	all, err := tx.Identities(person)
+	for _, i := range all {
+		if i.Source == directory {
+			login = i.Subject
 		}
-		return err
-	})
-	return login, fault(err)
+	}
+	return login, err
 }
 
 // lacking names what a sign-in without a passkey lacks.

@@ -68,39 +68,39 @@ type DecisionTable struct {
 
 // Requests lists requests for controllers, auditors and administrators.
 func (a *Authority) Requests(ctx context.Context, s Session, f TableFilter, p TablePage) (*RequestTable, error) {
-	if err := a.register(ctx, s); err != nil {
+	return look(ctx, a, s, func(r *reading) (*RequestTable, error) { return r.requestTable(f, p) })
+}
+
+func (r *reading) requestTable(f TableFilter, p TablePage) (*RequestTable, error) {
+	if err := r.register(); err != nil {
 		return nil, err
 	}
 	if p.After != "" && !countersign.IsID(countersign.PrefixRequest, p.After) {
 		return nil, badAfter()
 	}
 	p = p.bounded()
-	var out *RequestTable
-	err := a.db.Read(ctx, func(tx *store.Tx) error {
-		out = &RequestTable{}
-		filter, err := f.stored(tx)
-		if err != nil {
-			return err
-		}
-		ids, err := tx.RequestTable(filter, p.After, p.Limit+1)
-		if err != nil {
-			return err
-		}
-		if len(ids) > p.Limit {
-			ids = ids[:p.Limit]
-			out.Next = ids[p.Limit-1]
-		}
-		b, err := a.inboxOf(tx, s)
-		if err != nil {
-			return err
-		}
-		out.Items, err = b.requestRows(ids)
-		if f.Status != "" { // past its deadline it is of another status already
-			out.Items = slices.DeleteFunc(out.Items, func(r RequestRow) bool { return r.Status != f.Status })
-		}
-		return err
-	})
-	return out, fault(err)
+	out := &RequestTable{}
+	filter, err := f.stored(r.tx)
+	if err != nil {
+		return nil, err
+	}
+	ids, err := r.tx.RequestTable(filter, p.After, p.Limit+1)
+	if err != nil {
+		return nil, err
+	}
+	if len(ids) > p.Limit {
+		ids = ids[:p.Limit]
+		out.Next = ids[p.Limit-1]
+	}
+	b, err := r.requests()
+	if err != nil {
+		return nil, err
+	}
+	out.Items, err = b.requestRows(ids)
+	if f.Status != "" { // past its deadline it is of another status already
+		out.Items = slices.DeleteFunc(out.Items, func(q RequestRow) bool { return q.Status != f.Status })
+	}
+	return out, err
 }
 
 // AllRequests goes over all requests of a filter, newest first, a page in memory at a
@@ -140,7 +140,11 @@ func everyPage[Row any](page func(TablePage) (rows []Row, next string, err error
 // Decisions lists decisions for controllers, auditors and administrators. The filter's
 // times are those of the decision.
 func (a *Authority) Decisions(ctx context.Context, s Session, f TableFilter, p TablePage) (*DecisionTable, error) {
-	if err := a.register(ctx, s); err != nil {
+	return look(ctx, a, s, func(r *reading) (*DecisionTable, error) { return r.decisionTable(f, p) })
+}
+
+func (r *reading) decisionTable(f TableFilter, p TablePage) (*DecisionTable, error) {
+	if err := r.register(); err != nil {
 		return nil, err
 	}
 	before, id, err := splitAfter(p.After, countersign.PrefixDecision)
@@ -148,29 +152,25 @@ func (a *Authority) Decisions(ctx context.Context, s Session, f TableFilter, p T
 		return nil, err
 	}
 	p = p.bounded()
-	var out *DecisionTable
-	err = a.db.Read(ctx, func(tx *store.Tx) error {
-		out = &DecisionTable{}
-		filter, err := f.stored(tx)
-		if err != nil {
-			return err
-		}
-		rows, err := tx.DecisionTable(filter, before, id, p.Limit+1)
-		if err != nil {
-			return err
-		}
-		if len(rows) > p.Limit {
-			rows = rows[:p.Limit]
-			out.Next = joinAfter(rows[p.Limit-1].At, rows[p.Limit-1].ID)
-		}
-		b, err := a.inboxOf(tx, s)
-		if err != nil {
-			return err
-		}
-		out.Items, err = b.decisionRows(rows)
-		return err
-	})
-	return out, fault(err)
+	out := &DecisionTable{}
+	filter, err := f.stored(r.tx)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := r.tx.DecisionTable(filter, before, id, p.Limit+1)
+	if err != nil {
+		return nil, err
+	}
+	if len(rows) > p.Limit {
+		rows = rows[:p.Limit]
+		out.Next = joinAfter(rows[p.Limit-1].At, rows[p.Limit-1].ID)
+	}
+	b, err := r.requests()
+	if err != nil {
+		return nil, err
+	}
+	out.Items, err = b.decisionRows(rows)
+	return out, err
 }
 
 // AllDecisions is AllRequests over decisions.
@@ -198,7 +198,11 @@ type HoldTable struct {
 
 // HoldsRunning lists the holds that run, the one that ends first at the top.
 func (a *Authority) HoldsRunning(ctx context.Context, s Session, p TablePage) (*HoldTable, error) {
-	if err := a.register(ctx, s); err != nil {
+	return look(ctx, a, s, func(r *reading) (*HoldTable, error) { return r.holds(p) })
+}
+
+func (r *reading) holds(p TablePage) (*HoldTable, error) {
+	if err := r.register(); err != nil {
 		return nil, err
 	}
 	after, id, err := splitAfter(p.After, countersign.PrefixRequest)
@@ -206,32 +210,28 @@ func (a *Authority) HoldsRunning(ctx context.Context, s Session, p TablePage) (*
 		return nil, err
 	}
 	p = p.bounded()
-	var out *HoldTable
-	err = a.db.Read(ctx, func(tx *store.Tx) error {
-		out = &HoldTable{}
-		ids, err := tx.HeldNow(after, id, p.Limit+1)
-		if err != nil {
-			return err
-		}
-		more := len(ids) > p.Limit
-		ids = ids[:min(len(ids), p.Limit)]
-		b, err := a.inboxOf(tx, s)
-		if err != nil {
-			return err
-		}
-		rows, err := b.requestRows(ids)
-		if err != nil {
-			return err
-		}
-		for _, r := range rows {
-			out.Items = append(out.Items, HoldRow{RequestRow: r, Watchers: r.watchers})
-		}
-		if n := len(rows); more && n > 0 {
-			out.Next = joinAfter(rows[n-1].HeldUntil, rows[n-1].ID)
-		}
-		return nil
-	})
-	return out, fault(err)
+	ids, err := r.tx.HeldNow(after, id, p.Limit+1)
+	if err != nil {
+		return nil, err
+	}
+	more := len(ids) > p.Limit
+	ids = ids[:min(len(ids), p.Limit)]
+	b, err := r.requests()
+	if err != nil {
+		return nil, err
+	}
+	rows, err := b.requestRows(ids)
+	if err != nil {
+		return nil, err
+	}
+	out := &HoldTable{}
+	for _, row := range rows {
+		out.Items = append(out.Items, HoldRow{RequestRow: row, Watchers: row.watchers})
+	}
+	if n := len(rows); more && n > 0 {
+		out.Next = joinAfter(rows[n-1].HeldUntil, rows[n-1].ID)
+	}
+	return out, nil
 }
 
 // FoundingState says how far an organisation is from having two administrators.
@@ -248,23 +248,23 @@ const foundersNeeded = 2
 
 // Founding reads the founding state, for controllers, auditors and administrators.
 func (a *Authority) Founding(ctx context.Context, s Session) (*FoundingState, error) {
-	if err := a.register(ctx, s); err != nil {
+	return look(ctx, a, s, (*reading).founding)
+}
+
+func (r *reading) founding() (*FoundingState, error) {
+	if err := r.register(); err != nil {
 		return nil, err
 	}
-	var out *FoundingState
-	err := a.db.Read(ctx, func(tx *store.Tx) error {
-		o, err := tx.Organisation()
-		if err != nil {
-			return err
-		}
-		out = &FoundingState{Founding: o.Founding, Since: o.Created, Needed: foundersNeeded}
-		if out.Administrators, err = ableAdministrators(tx); err != nil {
-			return err
-		}
-		out.Stamped, err = tx.CountFounding()
-		return err
-	})
-	return out, fault(err)
+	o, err := r.tx.Organisation()
+	if err != nil {
+		return nil, err
+	}
+	out := &FoundingState{Founding: o.Founding, Since: o.Created, Needed: foundersNeeded}
+	if out.Administrators, err = ableAdministrators(r.tx); err != nil {
+		return nil, err
+	}
+	out.Stamped, err = r.tx.CountFounding()
+	return out, err
 }
 
 // ableAdministrators are the active administrators who can prove themselves.
@@ -273,23 +273,26 @@ func ableAdministrators(tx *store.Tx) ([]countersign.Principal, error) {
 	if err != nil {
 		return nil, err
 	}
-	var out []countersign.Principal
+	var ids []string
 	for _, m := range members {
-		if m.Group != GroupAdministrators {
-			continue
+		if m.Group == GroupAdministrators {
+			ids = append(ids, m.Person)
 		}
-		factors, err := tx.Authenticators(m.Person)
-		if err != nil {
-			return nil, err
-		}
-		if !slices.ContainsFunc(factors, func(f store.Authenticator) bool { return f.Type == store.FactorPasskey || f.Type == store.FactorTOTP }) {
-			continue
-		}
-		p, err := tx.Person(m.Person)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, countersign.Principal{ID: p.ID, Name: p.Name})
+	}
+	factors, err := tx.AuthenticatorsOfEach(ids)
+	if err != nil {
+		return nil, err
+	}
+	ids = slices.DeleteFunc(ids, func(id string) bool {
+		return !slices.ContainsFunc(factors[id], func(f store.Authenticator) bool { return f.Type == store.FactorPasskey || f.Type == store.FactorTOTP })
+	})
+	people, err := principals(tx, ids)
+	if err != nil {
+		return nil, err
+	}
+	var out []countersign.Principal
+	for _, id := range ids {
+		out = append(out, people[id])
 	}
 	return out, nil
 }

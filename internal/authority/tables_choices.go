@@ -22,43 +22,44 @@ const mostDeciders = 500
 
 // TableChoices lists what a filter can name, and gives the names of what this one names.
 func (a *Authority) TableChoices(ctx context.Context, s Session, f TableFilter) (*TableChoices, error) {
-	if err := a.register(ctx, s); err != nil {
+	return look(ctx, a, s, func(r *reading) (*TableChoices, error) { return r.choices(f) })
+}
+
+func (r *reading) choices(f TableFilter) (*TableChoices, error) {
+	if err := r.register(); err != nil {
 		return nil, err
 	}
-	var out *TableChoices
-	err := a.db.Read(ctx, func(tx *store.Tx) error {
-		at, err := a.current(tx)
+	at, err := r.settings()
+	if err != nil {
+		return nil, err
+	}
+	out := &TableChoices{Kinds: slices.Clone(at.settings.Kinds)}
+	members, err := r.tx.Memberships()
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range members {
+		out.Groups = append(out.Groups, m.Group)
+	}
+	slices.Sort(out.Groups)
+	out.Groups = slices.Compact(out.Groups)
+	_, v, err := r.a.policyNow(r.tx, at)
+	if err != nil {
+		return nil, err
+	}
+	for _, rule := range v.Rules() {
+		out.Rules = append(out.Rules, rule.Name)
+	}
+	if f.Vendor+f.Requester != "" {
+		known, err := r.names(store.AboutVendor(f.Vendor), f.Requester)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		out = &TableChoices{Kinds: slices.Clone(at.settings.Kinds)}
-		members, err := tx.Memberships()
-		if err != nil {
-			return err
-		}
-		for _, m := range members {
-			out.Groups = append(out.Groups, m.Group)
-		}
-		slices.Sort(out.Groups)
-		out.Groups = slices.Compact(out.Groups)
-		_, v, err := a.policyNow(tx, at)
-		if err != nil {
-			return err
-		}
-		for _, r := range v.Rules() {
-			out.Rules = append(out.Rules, r.Name)
-		}
-		if v, err := tx.Vendor(f.Vendor); err == nil {
-			out.Vendor = v.Name
-		}
-		if p, err := tx.Person(f.Requester); err == nil {
-			out.Requester = p.Name
-		}
-		deciders, err := tx.Deciders(mostDeciders)
-		for _, p := range deciders {
-			out.Deciders = append(out.Deciders, countersign.Principal{ID: p.ID, Name: p.Name})
-		}
-		return err
-	})
-	return out, fault(err)
+		out.Vendor, out.Requester = known[store.AboutVendor(f.Vendor)], known[f.Requester]
+	}
+	deciders, err := r.tx.Deciders(mostDeciders)
+	for _, p := range deciders {
+		out.Deciders = append(out.Deciders, countersign.Principal{ID: p.ID, Name: p.Name})
+	}
+	return out, err
 }

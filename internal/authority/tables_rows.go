@@ -102,9 +102,13 @@ func (b *inboxOf) requestRows(ids []string) ([]RequestRow, error) {
 }
 
 func (b *inboxOf) decisionRows(decisions []store.Decision) ([]DecisionRow, error) {
-	ids := make([]string, len(decisions))
+	ids, logged := make([]string, len(decisions)), make([]string, len(decisions))
 	for i, d := range decisions {
-		ids[i] = d.Approval
+		ids[i], logged[i] = d.Approval, d.EntryID
+	}
+	entries, err := b.tx.EntriesByID(logged)
+	if err != nil {
+		return nil, err
 	}
 	requests, err := b.requestRows(unique(ids))
 	if err != nil {
@@ -120,9 +124,9 @@ func (b *inboxOf) decisionRows(decisions []store.Decision) ([]DecisionRow, error
 		if err != nil {
 			return nil, err
 		}
-		e, err := b.tx.EntryByID(d.EntryID)
-		if err != nil {
-			return nil, err
+		e, ok := entries[d.EntryID]
+		if !ok {
+			return nil, store.ErrNotFound
 		}
 		line.Index, line.Yours = e.Index, d.Person == b.viewer.person
 		out = append(out, DecisionRow{DecisionLine: line, Request: items[d.Approval]})
