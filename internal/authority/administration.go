@@ -22,18 +22,21 @@ type PeopleQuery struct {
 	Limit int    // 1 to 200; 0 is 50
 }
 
-// SearchPeople lists people by name, a page at a time, for those who may read the
-// register.
-func (a *Authority) SearchPeople(ctx context.Context, s Session, q PeopleQuery) (countersign.Page[PersonView], error) {
-	page := countersign.Page[PersonView]{Items: []PersonView{}}
+func (q PeopleQuery) bounded() PeopleQuery {
 	if q.Limit <= 0 || q.Limit > 200 {
 		q.Limit = 50
 	}
+	return q
+}
+
+// SearchPeople lists people by name, a page at a time, for those who may read the
+// register.
+func (a *Authority) SearchPeople(ctx context.Context, s Session, q PeopleQuery) (countersign.Page[PersonView], error) {
 	return look(ctx, a, s, func(r *reading) (countersign.Page[PersonView], error) {
 		if err := r.register(); err != nil {
-			return page, err
+			return countersign.Page[PersonView]{}, err
 		}
-		return r.searchPeople(q)
+		return r.searchPeople(q.bounded())
 	})
 }
 

@@ -54,6 +54,20 @@ func (c *tileCache) put(org string, k audit.TileKey, data []byte) {
 // where they have been met before. It is what proofs are made from. The tree of that
 // size must have been committed.
 func (db *DB) Tiles(ctx context.Context, size int64) audit.TileReader {
+	return db.tileReader(size, func(k audit.TileKey) (data []byte, err error) {
+		err = db.Read(ctx, func(tx *Tx) (err error) {
+			data, err = tx.tile(k)
+			return err
+		})
+		return data, err
+	})
+}
+
+// TilesIn is [DB.Tiles] for proofs that are read together with what they prove: tiles that
+// were not met before come out of that transaction.
+func (db *DB) TilesIn(tx *Tx, size int64) audit.TileReader { return db.tileReader(size, tx.tile) }
+
+func (db *DB) tileReader(size int64, read func(audit.TileKey) ([]byte, error)) audit.TileReader {
 	return func(k audit.TileKey) ([]byte, error) {
 		need := tileWidth(size, k) * tlog.HashSize
 		if need <= 0 {
@@ -63,10 +77,7 @@ func (db *DB) Tiles(ctx context.Context, size int64) audit.TileReader {
 		if len(data) >= need {
 			return data, nil
 		}
-		err := db.Read(ctx, func(tx *Tx) (err error) {
-			data, err = tx.tile(k)
-			return err
-		})
+		data, err := read(k)
 		if err != nil {
 			return nil, err
 		}

@@ -65,13 +65,7 @@ func (v *visit) moment(stamp string) Moment {
 }
 
 // nameBook is what people and vendors are called.
-type nameBook map[string]string
-
-// named reads what ids stand for. What has no name keeps its id.
-func (v *visit) named(ids ...string) (nameBook, error) {
-	all, err := v.org.Names(v.ctx(), *v.session, ids...)
-	return nameBook(all), err
-}
+type nameBook authority.Names
 
 // of is the name of an id, or the id.
 func (n nameBook) of(id string) string {
@@ -106,105 +100,46 @@ type changeRow struct {
 	At, Due                 Moment
 }
 
-// mostShown bounds lists that lead to a longer one.
-const mostShown = 20
-
 func showAdmin(v *visit) error {
-	w := adminView{Tabs: adminTabs(v.t, "overview"), Founding: v.who.Founding}
-	groups, err := v.org.Groups(v.ctx(), *v.session)
+	o, err := v.org.Overview(v.ctx(), *v.session)
 	if err != nil {
 		return err
 	}
-	for _, g := range groups {
-		if g.Name == authority.GroupAdministrators {
-			w.Alone = g.Members
-		}
-	}
-	if w.Tiles, err = v.adminTiles(); err != nil {
-		return err
-	}
-	internal, q := true, authority.ListQuery{Limit: mostShown}
-	q.Internal, q.Statuses = &internal, []countersign.Status{countersign.StatusPending, countersign.StatusUnsatisfiable}
-	open, err := v.org.List(v.ctx(), v.caller(), q)
-	if err != nil {
-		return err
-	}
-	for _, a := range open.Items {
-		row, err := v.changeRow(a)
-		if err != nil {
-			return err
-		}
-		w.Changes = append(w.Changes, row)
-	}
-	w.More = open.Next != ""
+	w := adminView{Tabs: adminTabs(v.t, "overview"), Founding: v.who.Founding, Alone: o.Administrators, Tiles: v.adminTiles(o),
+		Changes: v.changeRows(o.Changes), More: o.MoreChanges}
 	w.Quiet = len(w.Changes) == 0 && !slices.ContainsFunc(w.Tiles, func(t adminTile) bool { return t.Loud })
 	return v.render(view{name: "admin", title: v.t("admin.heading"), area: "admin", data: w})
 }
 
-func (v *visit) changeRow(a countersign.Approval) (changeRow, error) {
-	doc, err := readDocument(a.Document)
-	if err != nil {
-		return changeRow{}, err
+func (v *visit) changeRows(changes []authority.OpenChange) (rows []changeRow) {
+	for _, c := range changes {
+		rows = append(rows, changeRow{Path: "/r/" + c.Request, Kind: kindWords(v.site.texts, c.Kind), Subject: c.Subject, By: c.By,
+			At: v.moment(c.CreatedAt), Due: v.moment(c.DecideBy)})
 	}
-	row := changeRow{Path: "/r/" + a.ID, Kind: kindWords(v.site.texts, doc.Kind), Subject: doc.Subject, At: v.moment(a.CreatedAt), Due: v.moment(a.DecideBy)}
-	if by := doc.Custom["proposed_by"]; by != "" {
-		known, err := v.named(by)
-		if err != nil {
-			return row, err
-		}
-		row.By = known.of(by)
-	} else if doc.Requester != nil {
-		row.By = doc.Requester.Name
-	}
-	return row, nil
+	return rows
 }
 
 // adminTiles counts what waits. Each number is bounded: what is more is said as more.
-func (v *visit) adminTiles() ([]adminTile, error) {
+func (v *visit) adminTiles(o *authority.Overview) []adminTile {
 	var tiles []adminTile
-	add := func(key, path string, n int, more bool) {
-		number := v.format.Count(int64(n))
-		if more {
+	add := func(key, path string, c authority.InboxCount) {
+		number := v.format.Count(int64(c.N))
+		if c.More {
 			number = v.t("admin.at_least", "n", number)
 		}
-		tiles = append(tiles, adminTile{Number: number, Text: v.site.texts.N("admin.tile."+key, n), Path: path, Loud: n > 0})
+		tiles = append(tiles, adminTile{Number: number, Text: v.site.texts.N("admin.tile."+key, c.N), Path: path, Loud: c.N > 0})
 	}
+	exactly := func(n int) authority.InboxCount { return authority.InboxCount{N: n} }
 	if v.member(authority.GroupAdministrators) {
-		waiting, err := v.org.Unconfirmed(v.ctx(), *v.session)
-		if err != nil {
-			return nil, err
-		}
-		add("confirm", "/factors/confirm", len(waiting.Items), len(waiting.Items) >= 200)
+		add("confirm", "/factors/confirm", o.Unconfirmed)
 	}
-	uses, err := v.org.BreakGlassToReview(v.ctx(), *v.session)
-	if err != nil {
-		return nil, err
-	}
-	add("review", "/admin/break-glass", len(uses.Items), false)
-	alerts, err := v.org.Alerts(v.ctx(), *v.session, true, "", 200)
-	if err != nil {
-		return nil, err
-	}
-	add("alerts", "/admin/alerts", len(alerts.Items), alerts.Next != "")
-	freezes, err := v.org.Freezes(v.ctx(), *v.session)
-	if err != nil {
-		return nil, err
-	}
-	add("freezes", "/admin/freezes", len(freezes.Items), false)
-	q := authority.ListQuery{Limit: mostShown}
-	q.Statuses = []countersign.Status{countersign.StatusUnsatisfiable}
-	stuck, err := v.org.List(v.ctx(), v.caller(), q)
-	if err != nil {
-		return nil, err
-	}
-	add("stuck", "/requests?status=unsatisfiable", len(stuck.Items), stuck.Next != "")
-	keys, err := v.org.APIKeys(v.ctx(), *v.session)
-	if err != nil {
-		return nil, err
-	}
-	add("waiting_keys", "/admin/keys", countKeys(keys.Items, "waits", v.now()), false)
-	add("keys", "/admin/keys", countKeys(keys.Items, "soon", v.now()), false)
-	return tiles, nil
+	add("review", "/admin/break-glass", exactly(o.ToReview))
+	add("alerts", "/admin/alerts", o.Alerts)
+	add("freezes", "/admin/freezes", exactly(o.Freezes))
+	add("stuck", "/requests?status=unsatisfiable", o.Stuck)
+	add("waiting_keys", "/admin/keys", exactly(countKeys(o.Keys, "waits", v.now())))
+	add("keys", "/admin/keys", exactly(countKeys(o.Keys, "soon", v.now())))
+	return tiles
 }
 
 // soon is how long before its end a key is said to end soon.

@@ -36,8 +36,9 @@ type askDay struct{ Name, Label, Value, Least, Most string }
 // asked is one question and what the answer does.
 type asked struct {
 	view    askView
-	verb    string // of the step-up: names the act. "" where none is needed
-	subject string // of the step-up
+	verb    string           // of the step-up: names the act. "" where none is needed
+	means   *authority.Means // of the visitor, where a step-up is needed
+	subject string           // of the step-up
 	do      func(proof authority.StepUpBody) (to string, err error)
 }
 
@@ -63,10 +64,7 @@ func (v *visit) askPage(of asker, status int, problem *errorView) error {
 		w.Day.Value = v.form(w.Day.Name)
 	}
 	if q.verb != "" {
-		f, err := v.stepUpByBest(q.verb)
-		if err != nil {
-			return err
-		}
+		f := v.stepUpByBest(q.verb, q.means)
 		f.OpenCode = v.form("with") == "code"
 		w.StepUp = &f
 	}

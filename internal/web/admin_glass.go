@@ -45,10 +45,6 @@ func showGlass(v *visit) error {
 	if err != nil {
 		return err
 	}
-	uses, err := v.org.BreakGlassToReview(v.ctx(), *v.session)
-	if err != nil {
-		return err
-	}
 	w := glassView{Tabs: adminTabs(v.t, "break-glass"), On: state.Amount != nil, Month: v.format.Count(int64(state.PerMonth)),
 		Blocked: v.format.Moment(v.site.texts, state.BlockedFrom, v.now()), Blocks: !state.BlockedFrom.IsZero() && !state.BlockedFrom.After(v.now()),
 		Reviews: v.member(authority.GroupAdministrators, authority.GroupControllers), Changes: v.mayPropose(countersign.KindBreakGlassNames)}
@@ -58,7 +54,7 @@ func showGlass(v *visit) error {
 	for _, n := range state.Names {
 		w.Names = append(w.Names, glassName{n.Person.ID, n.Person.Name, v.format.Moment(v.site.texts, n.Effective, v.now()), n.Effective.After(v.now())})
 	}
-	for _, u := range uses.Items {
+	for _, u := range state.ToReview {
 		w.Uses = append(w.Uses, v.glassUse(u))
 	}
 	if v.query("said") == "reviewed" {
@@ -80,7 +76,7 @@ func askReviewGlass(v *visit) (*asked, error) {
 	if !v.member(authority.GroupAdministrators, authority.GroupControllers) {
 		return nil, nothingHere(v)
 	}
-	uses, err := v.org.BreakGlassToReview(v.ctx(), *v.session)
+	uses, err := v.org.BreakGlassReview(v.ctx(), *v.session)
 	if err != nil {
 		return nil, err
 	}
@@ -89,7 +85,7 @@ func askReviewGlass(v *visit) (*asked, error) {
 		return nil, nothingHere(v)
 	}
 	u := v.glassUse(uses.Items[at])
-	q := &asked{verb: v.t("glass.review.verb"), subject: "review:" + u.Request,
+	q := &asked{means: &uses.Means, verb: v.t("glass.review.verb"), subject: "review:" + u.Request,
 		view: askView{Heading: v.t("glass.review.heading"), Lead: v.t("glass.review.lead"), Does: []string{v.t("glass.review.does"), v.t("glass.review.part")},
 			Facts:   []askFact{{Label: v.t("glass.request"), Text: u.Request, Mono: true}, {Label: v.t("glass.amount"), Text: u.Amount}, {Label: v.t("glass.used"), At: u.At}},
 			Decides: v.t("admin.decides.alone_proven"), Back: "/admin/break-glass"}}

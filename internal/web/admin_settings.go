@@ -35,20 +35,17 @@ type settingRow struct {
 }
 
 func showSettings(v *visit) error {
-	all, err := v.org.Settings(v.ctx(), *v.session)
+	all, err := v.org.SettingsPage(v.ctx(), *v.session)
 	if err != nil {
 		return err
 	}
-	w := settingsView{Tabs: adminTabs(v.t, "settings"), May: v.mayPropose(countersign.KindSettingsChange)}
+	w := settingsView{Tabs: adminTabs(v.t, "settings"), May: v.mayPropose(countersign.KindSettingsChange), Changes: v.changeRows(all.Changes)}
 	for _, s := range all.Items {
 		w.Items = append(w.Items, v.settingRow(s))
 	}
 	org := v.org.Organisation()
 	w.Org = []askFact{{Label: v.t("settings.org.name"), Text: org.Name}, {Label: v.t("settings.org.address"), Text: org.PublicURL, Mono: true},
 		{Label: v.t("settings.org.passkeys"), Text: org.RPID, Mono: true}, {Label: v.t("settings.org.log"), Text: org.Origin, Mono: true}}
-	if w.Changes, err = v.openChanges("settings"); err != nil {
-		return err
-	}
 	return v.render(view{name: "admin-settings", title: v.t("settings.heading"), area: "admin", data: w})
 }
 

@@ -40,9 +40,11 @@ func (v *visit) given(name string) string { return strings.TrimSpace(v.query(nam
 func (v *visit) raisePage(status int, problem *errorView) error {
 	w := raiseView{Vendor: v.given("vendor"), Person: v.given("person"), Request: v.given("request"), All: v.given("about") == "organisation",
 		Form: countersign.NewID(countersign.PrefixAlert, v.now()), Title: v.form("title"), Problem: problem}
-	if err := v.raiseAbout(&w); err != nil {
+	form, err := v.org.AlertForm(v.ctx(), *v.session, countersign.AlertSubject{Vendor: w.Vendor, Person: w.Person, Request: w.Request})
+	if err != nil {
 		return err
 	}
+	v.raiseAbout(&w, form)
 	severity := v.form("severity")
 	if severity == "" {
 		severity = "high"
@@ -50,15 +52,11 @@ func (v *visit) raisePage(status int, problem *errorView) error {
 	for _, s := range []string{"low", "medium", "high", "critical"} {
 		w.Severities = append(w.Severities, choice{s, v.t("alerts.severity." + s), s == severity})
 	}
-	groups, err := v.org.Groups(v.ctx(), *v.session)
-	if err != nil {
-		return err
-	}
 	owner := v.form("owner")
 	if owner == "" {
 		owner = authority.GroupControllers
 	}
-	for _, g := range groups {
+	for _, g := range form.Groups {
 		if g.Members > 0 {
 			w.Owners = append(w.Owners, choice{g.Name, g.Name, g.Name == owner})
 		}
@@ -80,34 +78,20 @@ func (v *visit) raiseDay() askDay {
 	return day
 }
 
-// raiseAbout finds what an alert is about by name. A person or a request that is not
-// there is no page.
-func (v *visit) raiseAbout(w *raiseView) error {
+// raiseAbout names what an alert is about.
+func (v *visit) raiseAbout(w *raiseView, form *authority.AlertForm) {
 	switch {
 	case w.Request != "":
-		a, err := v.org.Get(v.ctx(), v.caller(), w.Request)
-		if err != nil {
-			return err
-		}
 		w.Person, w.Vendor, w.All = "", "", false
-		if doc, err := readDocument(a.Document); err == nil { // of one that was erased the number is all there is
+		if doc, err := readDocument(form.Document); err == nil { // of one that was erased the number is all there is
 			w.Name = kindName(v.site.texts, doc.Kind) + " " + doc.ID
 		}
 	case w.Person != "":
-		p, err := v.org.Person(v.ctx(), *v.session, w.Person)
-		if err != nil {
-			return err
-		}
-		w.Name, w.Vendor, w.All = p.Name, "", false
+		w.Name, w.Vendor, w.All = form.Name, "", false
 	case w.Vendor != "":
-		known, err := v.named("vendor:" + w.Vendor)
-		if err != nil {
-			return err
-		}
-		w.Name, w.All = known["vendor:"+w.Vendor], false
+		w.Name, w.All = form.Name, false
 		w.Unknown = w.Name == ""
 	}
-	return nil
 }
 
 func raiseAlert(v *visit) error {

@@ -45,7 +45,7 @@ var alertTones = map[string]string{"low": "quiet", "medium": "", "high": "warn",
 
 func showAlerts(v *visit) error {
 	all := v.query("show") == "all"
-	page, err := v.org.Alerts(v.ctx(), *v.session, !all, v.query("before"), 50)
+	page, err := v.org.AlertsPage(v.ctx(), *v.session, !all, v.query("before"), 50)
 	if err != nil {
 		return err
 	}
@@ -53,9 +53,7 @@ func showAlerts(v *visit) error {
 	if v.query("said") == "raised" {
 		w.Said = v.t("alerts.said.raised")
 	}
-	if w.Items, err = v.alertRows(page.Items); err != nil {
-		return err
-	}
+	w.Items = v.alertRows(page)
 	if page.Next != "" {
 		show := ""
 		if all {
@@ -66,23 +64,11 @@ func showAlerts(v *visit) error {
 	return v.render(view{name: "admin-alerts", title: v.t("alerts.heading"), area: "admin", data: w})
 }
 
-func (v *visit) alertRows(alerts []countersign.Alert) ([]alertRow, error) {
-	var ids []string
-	for _, a := range alerts {
-		ids = append(ids, a.About.Person, a.ClosedBy, a.Source, a.Owner) // those of people have names
-		if a.About.Vendor != "" {
-			ids = append(ids, "vendor:"+a.About.Vendor)
-		}
+func (v *visit) alertRows(page *authority.AlertsPage) (rows []alertRow) {
+	for _, a := range page.Items {
+		rows = append(rows, v.alertRow(a, nameBook(page.Names)))
 	}
-	known, err := v.named(ids...)
-	if err != nil {
-		return nil, err
-	}
-	var rows []alertRow
-	for _, a := range alerts {
-		rows = append(rows, v.alertRow(a, known))
-	}
-	return rows, nil
+	return rows
 }
 
 func (v *visit) alertRow(a countersign.Alert, known nameBook) alertRow {
@@ -132,46 +118,24 @@ func alertState(a countersign.Alert, now time.Time) string {
 	return "open"
 }
 
-// alert finds an open alert: the list is the only way to read one.
-func (v *visit) alert(id string) (*countersign.Alert, error) {
-	before := ""
-	for range 20 {
-		page, err := v.org.Alerts(v.ctx(), *v.session, true, before, 200)
-		if err != nil {
-			return nil, err
-		}
-		for _, a := range page.Items {
-			if a.ID == id {
-				return &a, nil
-			}
-		}
-		if before = page.Next; before == "" {
-			break
-		}
-	}
-	return nil, nothingHere(v)
-}
-
 // askCloseAlert proposes that an alert is closed.
 func askCloseAlert(v *visit) (*asked, error) {
 	if !v.mayPropose(countersign.KindAlertClose) {
 		return nil, nothingHere(v)
 	}
-	a, err := v.alert(v.path("alert"))
-	if err != nil {
+	one, err := v.org.OpenAlert(v.ctx(), *v.session, v.path("alert"))
+	if hasCode(err, countersign.CodeNotFound) {
+		return nil, nothingHere(v)
+	} else if err != nil {
 		return nil, err
 	}
-	rows, err := v.alertRows([]countersign.Alert{*a})
-	if err != nil {
-		return nil, err
-	}
-	row := rows[0]
+	row := v.alertRows(one)[0]
 	q := &asked{view: askView{Heading: v.t("alerts.close.heading"), Does: []string{v.t("alerts.close.does"), v.t("alerts.close.else")}, Reason: true, Decides: v.decides(countersign.KindAlertClose),
 		Facts: []askFact{{Label: v.t("alerts.what"), Text: row.Title}, {Label: v.t("alerts.about"), Text: wordAndName(row.AboutWord, row.About)},
 			{Label: v.t("alerts.severity"), Text: row.Severity}, {Label: v.t("alerts.from"), Text: row.Source}, {Label: v.t("alerts.raised"), At: row.Raised}, {Label: v.t("alerts.ends"), At: row.Ends}},
 		Verb: v.proposeVerb(), Back: "/admin/alerts"}}
 	q.do = func(authority.StepUpBody) (string, error) {
-		return v.propose(authority.Proposal{Kind: countersign.KindAlertClose, ID: a.ID, Subject: v.form("reason")})
+		return v.propose(authority.Proposal{Kind: countersign.KindAlertClose, ID: row.ID, Subject: v.form("reason")})
 	}
 	return q, nil
 }

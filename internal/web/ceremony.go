@@ -42,15 +42,11 @@ type stepUpFields struct {
 	Login    string // whose password it is: what a password manager looks for beside it
 }
 
-// stepUpFor says what the visitor can prove themself with.
-func (v *visit) stepUpFor(verb string) (stepUpFields, error) {
+// stepUpFor says which of the visitor's means an act can be proven with.
+func (v *visit) stepUpFor(verb string, m *authority.Means) stepUpFields {
 	f := stepUpFields{Verb: verb, Password: true, Pretend: v.demoLogin() != ""}
-	have, err := v.org.Authenticators(v.ctx(), *v.session)
-	if err != nil {
-		return f, err
-	}
 	now := v.now()
-	for _, a := range have.Items {
+	for _, a := range m.Authenticators {
 		if a.ReportedAt != "" || a.Waits || !past(a.CountsFrom, now) {
 			continue
 		}
@@ -61,7 +57,10 @@ func (v *visit) stepUpFor(verb string) (stepUpFields, error) {
 			f.Code = true
 		}
 	}
-	return f, v.withLogin(&f)
+	if f.Code {
+		f.Login = m.Login
+	}
+	return f
 }
 
 // withLogin names whose password is asked for, where one is.
@@ -74,10 +73,10 @@ func (v *visit) withLogin(f *stepUpFields) (err error) {
 
 // stepUpByBest is stepUpFor for acts that give power: whoever has a passkey proves them
 // with it, and no code is offered.
-func (v *visit) stepUpByBest(verb string) (stepUpFields, error) {
-	f, err := v.stepUpFor(verb)
+func (v *visit) stepUpByBest(verb string, m *authority.Means) stepUpFields {
+	f := v.stepUpFor(verb, m)
 	f.Code = f.Code && !f.Passkey
-	return f, err
+	return f
 }
 
 // provenFor reads the proof that came with a form, for an act that is named by its

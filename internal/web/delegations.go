@@ -79,7 +79,7 @@ func showDelegations(v *visit) error {
 		return v.delegationsOf(whose)
 	}
 	w := delegationsView{Heading: v.t("delegations.heading"), Lead: v.t("delegations.lead"), Own: true}
-	page, err := v.org.Delegations(v.ctx(), *v.session, authority.DelegationQuery{Person: "me", After: v.query("after"), Limit: 50})
+	page, err := v.org.DelegationsPage(v.ctx(), *v.session, authority.DelegationQuery{Person: "me", After: v.query("after"), Limit: 50})
 	if err != nil {
 		return err
 	}
@@ -90,11 +90,7 @@ func showDelegations(v *visit) error {
 			w.Taken = append(w.Taken, row)
 		}
 	}
-	colleagues, err := v.org.Colleagues(v.ctx(), *v.session)
-	if err != nil {
-		return err
-	}
-	for _, p := range colleagues.Below {
+	for _, p := range page.Below {
 		w.Below = append(w.Below, person{ID: p.ID, Name: p.Name})
 	}
 	if page.Next != "" {
@@ -110,7 +106,7 @@ func showDelegations(v *visit) error {
 
 // delegationsOf lists those of somebody whom the visitor answers for.
 func (v *visit) delegationsOf(whose string) error {
-	page, err := v.org.Delegations(v.ctx(), *v.session, authority.DelegationQuery{Person: whose, After: v.query("after"), Limit: 50})
+	page, err := v.org.DelegationsPage(v.ctx(), *v.session, authority.DelegationQuery{Person: whose, After: v.query("after"), Limit: 50})
 	if hasCode(err, countersign.CodeForbidden) {
 		return nothingHere(v)
 	} else if err != nil {
@@ -118,18 +114,14 @@ func (v *visit) delegationsOf(whose string) error {
 	}
 	w := delegationsView{Lead: v.t("delegations.of_lead")}
 	name := v.t("delegations.somebody")
-	colleagues, err := v.org.Colleagues(v.ctx(), *v.session)
-	if err != nil {
-		return err
-	}
-	for _, p := range colleagues.All {
+	for _, p := range page.All {
 		if p.ID == whose {
 			name = p.Name
 		}
 	}
 	for _, d := range page.Items {
 		row := v.delegationRow(d)
-		row.MayEnd = row.MayEnd || d.State != "over" && slices.ContainsFunc(colleagues.Below, func(p countersign.Principal) bool { return p.ID == d.From.ID })
+		row.MayEnd = row.MayEnd || d.State != "over" && slices.ContainsFunc(page.Below, func(p countersign.Principal) bool { return p.ID == d.From.ID })
 		w.Rows = append(w.Rows, row)
 	}
 	if page.Next != "" {
@@ -180,34 +172,27 @@ func showDelegate(v *visit) error    { return v.delegatePage(false, http.StatusO
 func showDelegateFor(v *visit) error { return v.delegatePage(true, http.StatusOK, nil) }
 
 func (v *visit) delegatePage(others bool, status int, problem *errorView) error {
-	colleagues, err := v.org.Colleagues(v.ctx(), *v.session)
+	form, err := v.org.DelegationForm(v.ctx(), *v.session)
 	if err != nil {
 		return err
 	}
-	if others && len(colleagues.Below) == 0 {
+	if others && len(form.Below) == 0 {
 		return nothingHere(v)
 	}
 	now := v.now().In(v.format.zone())
-	w := delegateView{Heading: v.t("delegations.make.heading"), Lead: v.t("delegations.make.lead"), Action: "/delegations/new", People: people(colleagues.All, v.form("to")),
+	w := delegateView{Heading: v.t("delegations.make.heading"), Lead: v.t("delegations.make.lead"), Action: "/delegations/new", People: people(form.All, v.form("to")),
 		Starts: filled(v.form("starts"), now.Format(time.DateOnly)), Ends: filled(v.form("ends"), now.AddDate(0, 0, 14).Format(time.DateOnly)),
 		First: now.Format(time.DateOnly), Last: now.AddDate(0, 0, 180+91).Format(time.DateOnly), Limit: v.form("limit"), Reason: v.form("reason"),
-		Nobody: len(colleagues.All) == 0, Problem: problem}
+		Nobody: len(form.All) == 0, Problem: problem}
 	if others {
 		w.Heading, w.Lead, w.Action = v.t("delegations.propose.heading"), v.t("delegations.propose.lead"), "/delegations/propose"
-		w.For, w.Decides, w.Verb = people(colleagues.Below, v.form("for")+v.query("for")), v.decides(countersign.KindDelegation), v.proposeVerb()
+		w.For, w.Decides, w.Verb = people(form.Below, v.form("for")+v.query("for")), v.decides(countersign.KindDelegation), v.proposeVerb()
 	} else {
-		f, err := v.stepUpByBest(v.t("delegations.make.verb"))
-		if err != nil {
-			return err
-		}
+		f := v.stepUpByBest(v.t("delegations.make.verb"), &form.Means)
 		f.OpenCode = v.form("with") == "code"
 		w.StepUp = &f
 	}
-	kinds, err := v.kinds()
-	if err != nil {
-		return err
-	}
-	for _, k := range kinds {
+	for _, k := range kindsWith(form.Kinds) {
 		w.Kinds = append(w.Kinds, kindBox{k, kindName(v.site.texts, k), slices.Contains(v.r.PostForm["kind"], k)})
 	}
 	return v.render(view{name: "delegation-make", title: w.Heading, status: status, data: w})

@@ -55,26 +55,15 @@ type factorView struct {
 var factorIcons = map[string]string{"passkey": "key", "totp": "phone", "password": "lock", "recovery": "file"}
 
 func showFactors(v *visit) error {
-	have, err := v.org.AuthenticatorsUsed(v.ctx(), *v.session)
+	have, err := v.org.FactorsPage(v.ctx(), *v.session)
 	if err != nil {
 		return err
 	}
 	w := v.factorsView(have.Items)
-	w.Demo = v.site.cfg.Demo != nil
+	w.Demo, w.Waiting = v.site.cfg.Demo != nil, have.Waiting
 	switch added := v.query("added"); added {
 	case "counts", "cools", "waits":
 		w.Added = added
-	}
-	if v.member(authority.GroupAdministrators) {
-		waiting, err := v.org.Unconfirmed(v.ctx(), *v.session)
-		if err != nil {
-			return err
-		}
-		for _, a := range waiting.Items {
-			if a.Person != v.session.Person.ID {
-				w.Waiting++
-			}
-		}
 	}
 	return v.render(view{name: "factors", title: v.t("factors.heading"), data: w})
 }
@@ -153,14 +142,14 @@ func lastStrong(a authority.AuthenticatorView, all []authority.AuthenticatorView
 }
 
 // mine finds one of the visitor's own authenticators; anything else is not there.
-func (v *visit) mine() (authority.AuthenticatorView, []authority.AuthenticatorView, error) {
-	have, err := v.org.Authenticators(v.ctx(), *v.session)
+func (v *visit) mine() (authority.AuthenticatorView, *authority.Means, error) {
+	have, err := v.org.Means(v.ctx(), *v.session)
 	if err != nil {
 		return authority.AuthenticatorView{}, nil, err
 	}
-	for _, a := range have.Items {
+	for _, a := range have.Authenticators {
 		if a.ID == v.path("factor") {
-			return a, have.Items, nil
+			return a, have, nil
 		}
 	}
 	return authority.AuthenticatorView{}, nil, nothingHere(v)
@@ -181,10 +170,11 @@ type addKind struct {
 func showAddFactor(v *visit) error { return v.addPage(http.StatusOK, nil) }
 
 func (v *visit) addPage(status int, problem *errorView) error {
-	f, err := v.stepUpFor(v.t("factors.add.verb"))
+	means, err := v.org.Means(v.ctx(), *v.session)
 	if err != nil {
 		return err
 	}
+	f := v.stepUpFor(v.t("factors.add.verb"), means)
 	f.OpenCode = f.OpenCode || v.form("with") == "code"
 	w := addView{Kinds: addKinds(v.t, f.Passkey, v.form("kind")+v.query("kind")), StepUp: f, Problem: problem}
 	return v.render(view{name: "factors-add", title: v.t("factors.add.heading"), plain: true, status: status, data: w})

@@ -23,11 +23,11 @@ type factorActView struct {
 
 // showLost asks before something is reported: that cannot be taken back.
 func showLost(v *visit) error {
-	a, all, err := v.mine()
+	a, have, err := v.mine()
 	if err != nil {
 		return err
 	}
-	f := v.factorView(a, all)
+	f := v.factorView(a, have.Authenticators)
 	if !f.Lost {
 		return v.redirect("/factors")
 	}
@@ -48,16 +48,13 @@ func reportLost(v *visit) error {
 func showRemove(v *visit) error { return v.removePage(http.StatusOK, nil) }
 
 func (v *visit) removePage(status int, problem *errorView) error {
-	a, all, err := v.mine()
+	a, have, err := v.mine()
 	if err != nil {
 		return err
 	}
-	f, err := v.stepUpFor(v.t("factors.remove.verb"))
-	if err != nil {
-		return err
-	}
+	f := v.stepUpFor(v.t("factors.remove.verb"), have)
 	f.OpenCode = f.OpenCode || v.form("with") == "code"
-	w := factorActView{Factor: v.factorView(a, all), Action: "/factors/" + a.ID + "/remove", Heading: v.t("factors.remove.heading", "name", named(a.Name)), StepUp: f, Problem: problem}
+	w := factorActView{Factor: v.factorView(a, have.Authenticators), Action: "/factors/" + a.ID + "/remove", Heading: v.t("factors.remove.heading", "name", named(a.Name)), StepUp: f, Problem: problem}
 	return v.render(view{name: "factors-remove", title: w.Heading, plain: true, status: status, data: w})
 }
 
@@ -81,17 +78,14 @@ func removeFactor(v *visit) error {
 func showCodes(v *visit) error { return v.codesPage(http.StatusOK, nil) }
 
 func (v *visit) codesPage(status int, problem *errorView) error {
-	have, err := v.org.Authenticators(v.ctx(), *v.session)
+	have, err := v.org.Means(v.ctx(), *v.session)
 	if err != nil {
 		return err
 	}
-	f, err := v.stepUpFor(v.t("factors.codes.verb"))
-	if err != nil {
-		return err
-	}
+	f := v.stepUpFor(v.t("factors.codes.verb"), have)
 	f.OpenCode = f.OpenCode || v.form("with") == "code"
 	w := factorActView{Action: "/factors/codes", Heading: v.t("factors.codes.heading"), StepUp: f, Problem: problem,
-		Again: slices.ContainsFunc(have.Items, func(a authority.AuthenticatorView) bool { return a.Type == "recovery" })}
+		Again: slices.ContainsFunc(have.Authenticators, func(a authority.AuthenticatorView) bool { return a.Type == "recovery" })}
 	return v.render(view{name: "codes", title: w.Heading, plain: true, status: status, data: w})
 }
 
@@ -175,7 +169,7 @@ func (v *visit) confirmPage(status int, problem *errorView) error {
 	if err := v.administratorsOnly(); err != nil {
 		return err
 	}
-	waiting, err := v.org.Unconfirmed(v.ctx(), *v.session)
+	waiting, err := v.org.ConfirmForm(v.ctx(), *v.session)
 	if err != nil {
 		return err
 	}
@@ -187,10 +181,7 @@ func (v *visit) confirmPage(status int, problem *errorView) error {
 	if item.Yours || item.Inviter {
 		return v.redirect("/factors/confirm")
 	}
-	f, err := v.stepUpByBest(v.t("factors.confirm.verb"))
-	if err != nil {
-		return err
-	}
+	f := v.stepUpByBest(v.t("factors.confirm.verb"), &waiting.Means)
 	f.OpenCode = f.OpenCode || v.form("with") == "code"
 	w := confirmView{Item: item, Action: "/factors/" + item.ID + "/confirm", StepUp: f, Problem: problem}
 	return v.render(view{name: "factors-confirm-one", title: v.t("factors.confirm.heading_of", "name", named(item.Name)), plain: true, status: status, data: w})

@@ -35,7 +35,7 @@ type freezeRow struct {
 }
 
 func showFreezes(v *visit) error {
-	all, err := v.org.Freezes(v.ctx(), *v.session)
+	all, err := v.org.FreezesPage(v.ctx(), *v.session)
 	if err != nil {
 		return err
 	}
@@ -43,24 +43,11 @@ func showFreezes(v *visit) error {
 	if v.query("said") == "placed" {
 		w.Said = v.t("freezes.said.placed")
 	}
-	if w.Items, err = v.freezeRows(all.Items); err != nil {
-		return err
-	}
+	w.Items = v.freezeRows(all.Items, nameBook(all.Names))
 	return v.render(view{name: "admin-freezes", title: v.t("freezes.heading"), area: "admin", data: w})
 }
 
-func (v *visit) freezeRows(items []authority.FreezeView) ([]freezeRow, error) {
-	var ids []string
-	for _, f := range items {
-		ids = append(ids, f.Person, f.PlacedBy)
-		if f.Vendor != "" {
-			ids = append(ids, "vendor:"+f.Vendor)
-		}
-	}
-	known, err := v.named(ids...)
-	if err != nil {
-		return nil, err
-	}
+func (v *visit) freezeRows(items []authority.FreezeView, known nameBook) []freezeRow {
 	var rows []freezeRow
 	for _, f := range items {
 		row := freezeRow{ID: f.ID, Word: v.t("alerts.about.vendor"), Name: vendorName(known, f.Vendor), Reason: f.Reason, By: v.whoMade(known, f.PlacedBy),
@@ -70,7 +57,7 @@ func (v *visit) freezeRows(items []authority.FreezeView) ([]freezeRow, error) {
 		}
 		rows = append(rows, row)
 	}
-	return rows, nil
+	return rows
 }
 
 // placeView is the page on which a freeze is placed. What is frozen is chosen first, so
@@ -94,28 +81,21 @@ func showPlaceFreeze(v *visit) error { return v.placePage(http.StatusOK, nil) }
 
 func (v *visit) placePage(status int, problem *errorView) error {
 	w := placeView{Vendor: strings.TrimSpace(v.query("vendor") + v.form("vendor")), Person: v.query("person") + v.form("person"), Reason: v.form("reason"), Problem: problem}
+	form, err := v.org.FreezeForm(v.ctx(), *v.session, w.Person, w.Vendor)
+	if err != nil {
+		return err
+	}
+	w.Name = form.Name
 	switch {
 	case w.Person != "":
-		p, err := v.org.Person(v.ctx(), *v.session, w.Person)
-		if err != nil {
-			return err
-		}
-		w.Name, w.Vendor = p.Name, ""
+		w.Vendor = ""
 	case w.Vendor != "":
-		known, err := v.named("vendor:" + w.Vendor)
-		if err != nil {
-			return err
-		}
-		w.Name = known["vendor:"+w.Vendor]
 		w.Unknown = w.Name == ""
 	}
 	for _, h := range []int{72, 24, 4} {
 		w.Hours = append(w.Hours, hourChoice{strconv.Itoa(h), v.format.Duration(v.site.texts, time.Duration(h)*time.Hour), v.form("hours") == strconv.Itoa(h) || v.form("hours") == "" && h == 72})
 	}
-	var err error
-	if w.StepUp, err = v.stepUpFor(v.t("freezes.place.verb")); err != nil {
-		return err
-	}
+	w.StepUp = v.stepUpFor(v.t("freezes.place.verb"), &form.Means)
 	w.StepUp.OpenCode = v.form("with") == "code"
 	return v.render(view{name: "admin-freeze", title: v.t("freezes.place.heading"), area: "admin", status: status, data: w})
 }
@@ -148,7 +128,7 @@ func askFreeze(v *visit, kind, key string) (*asked, *freezeRow, error) {
 	if !v.mayPropose(kind) {
 		return nil, nil, nothingHere(v)
 	}
-	all, err := v.org.Freezes(v.ctx(), *v.session)
+	all, err := v.org.FreezesPage(v.ctx(), *v.session)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -156,11 +136,7 @@ func askFreeze(v *visit, kind, key string) (*asked, *freezeRow, error) {
 	if at < 0 {
 		return nil, nil, nothingHere(v)
 	}
-	rows, err := v.freezeRows(all.Items[at : at+1])
-	if err != nil {
-		return nil, nil, err
-	}
-	row := &rows[0]
+	row := &v.freezeRows(all.Items[at:at+1], nameBook(all.Names))[0]
 	q := &asked{view: askView{Heading: v.t("freezes."+key+".heading", "name", named(row.Name)), Does: []string{v.t("freezes." + key + ".does"), v.t("freezes.not_subject")}, Reason: true,
 		Facts:   []askFact{{Label: row.Word, Text: row.Name}, {Label: v.t("freezes.why"), Text: row.Reason}, {Label: v.t("freezes.by"), Text: row.By}, {Label: v.t("freezes.ends"), At: row.Ends}},
 		Decides: v.decides(kind), Verb: v.proposeVerb(), Back: "/admin/freezes"}}

@@ -45,7 +45,7 @@ type keyRow struct {
 type ownKey struct{ Kind, Name, Text string }
 
 func showKeys(v *visit) error {
-	all, err := v.org.APIKeys(v.ctx(), *v.session)
+	all, err := v.org.KeysPage(v.ctx(), *v.session)
 	if err != nil {
 		return err
 	}
@@ -54,14 +54,7 @@ func showKeys(v *visit) error {
 	case "revoked", "confirmed", "rotated", "rotated-later", "resealed-most":
 		w.Said = v.t("keys.said." + said)
 	}
-	var ids []string
-	for _, k := range all.Items {
-		ids = append(ids, k.CreatedBy)
-	}
-	known, err := v.named(ids...)
-	if err != nil {
-		return err
-	}
+	known := nameBook(all.Names)
 	for _, k := range slices.Backward(all.Items) {
 		row := keyRow{Mine: k.CreatedBy == v.session.Person.ID, ID: k.ID, Name: k.Name, Source: k.Source, Scopes: scopeWords(v.t, k.Scopes), Returns: k.Returns, Made: v.moment(k.CreatedAt), Ends: v.moment(k.ExpiresAt),
 			By: v.whoMade(known, k.CreatedBy), State: keyState(k, v.now())}
@@ -140,10 +133,11 @@ const keyDays = "365"
 func showMakeKey(v *visit) error { return v.makeKeyPage(http.StatusOK, nil) }
 
 func (v *visit) makeKeyPage(status int, problem *errorView) error {
-	f, err := v.stepUpByBest(v.t("keys.make.verb"))
+	means, err := v.org.AdministratorMeans(v.ctx(), *v.session)
 	if err != nil {
 		return err
 	}
+	f := v.stepUpByBest(v.t("keys.make.verb"), means)
 	f.OpenCode = v.form("with") == "code"
 	w := makeKeyView{Name: v.form("name"), Source: v.form("source"), Returns: v.form("returns"), Days: v.form("days"), StepUp: f, Problem: problem,
 		Scopes: scopeBoxes(v.t, v.r.PostForm["scope"], v.who.Founding)}
@@ -200,23 +194,19 @@ func makeKey(v *visit) error {
 }
 
 // apiKey reads the key that the address names, if it was not ended.
-func (v *visit) apiKey() (k authority.KeyView, err error) {
+func (v *visit) apiKey() (*authority.KeyPage, error) {
 	if err := v.administratorsOnly(); err != nil {
-		return k, err
+		return nil, err
 	}
-	all, err := v.org.APIKeys(v.ctx(), *v.session)
-	if err != nil {
-		return k, err
+	k, err := v.org.KeyPage(v.ctx(), *v.session, v.path("key"))
+	if hasCode(err, countersign.CodeNotFound) {
+		return nil, nothingHere(v)
 	}
-	at := slices.IndexFunc(all.Items, func(k authority.KeyView) bool { return k.ID == v.path("key") && k.RevokedAt == "" })
-	if at < 0 {
-		return k, nothingHere(v)
-	}
-	return all.Items[at], nil
+	return k, err
 }
 
 // keyFacts are what is said of a key before something is done with it.
-func (v *visit) keyFacts(k authority.KeyView) []askFact {
+func (v *visit) keyFacts(k *authority.KeyPage) []askFact {
 	return []askFact{{Label: v.t("keys.id"), Text: k.ID, Mono: true}, {Label: v.t("keys.may"), Text: strings.Join(scopeWords(v.t, k.Scopes), " · ")}}
 }
 
@@ -229,12 +219,8 @@ func askConfirmKey(v *visit) (*asked, error) {
 	if !k.Waits || k.CreatedBy == v.session.Person.ID {
 		return nil, nothingHere(v)
 	}
-	known, err := v.named(k.CreatedBy)
-	if err != nil {
-		return nil, err
-	}
-	facts := append([]askFact{{Label: v.t("keys.source"), Text: k.Source}, {Label: v.t("keys.made_by"), Text: v.whoMade(known, k.CreatedBy)}}, v.keyFacts(k)...)
-	q := &asked{verb: v.t("keys.confirm.verb"), subject: authority.ConfirmKeySubject(k.ID),
+	facts := append([]askFact{{Label: v.t("keys.source"), Text: k.Source}, {Label: v.t("keys.made_by"), Text: v.whoMade(nameBook(k.Names), k.CreatedBy)}}, v.keyFacts(k)...)
+	q := &asked{means: &k.Means, verb: v.t("keys.confirm.verb"), subject: authority.ConfirmKeySubject(k.ID),
 		view: askView{Heading: v.t("keys.confirm.heading", "name", named(k.Name)), Does: []string{v.t("keys.confirm.does", "source", k.Source), v.t("keys.confirm.ask", "source", k.Source)},
 			Facts: facts, Decides: v.t("admin.decides.alone_proven"), Back: "/admin/keys"}}
 	q.do = func(proof authority.StepUpBody) (string, error) {
@@ -267,7 +253,11 @@ func askRotate(v *visit) (*asked, error) {
 	if !slices.Contains([]string{authority.KeyKindLog, authority.KeyKindSeal, authority.KeyKindHMAC}, kind) {
 		return nil, nothingHere(v)
 	}
-	q := &asked{verb: v.t("keys.rotate.verb"), subject: "rotate:" + kind,
+	means, err := v.org.AdministratorMeans(v.ctx(), *v.session)
+	if err != nil {
+		return nil, err
+	}
+	q := &asked{means: means, verb: v.t("keys.rotate.verb"), subject: "rotate:" + kind,
 		view: askView{Heading: v.t("keys.rotate.heading", "name", v.t("keys.own."+kind)), Lead: v.t("keys.own." + kind + "_text"),
 			Does: []string{v.t("keys.rotate.does." + kind), v.t("keys.rotate.old." + kind), v.t("keys.rotate.backup")}, Decides: v.t("admin.decides.alone_proven"), Back: "/admin/keys"}}
 	q.do = func(proof authority.StepUpBody) (string, error) {

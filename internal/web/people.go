@@ -52,16 +52,12 @@ type limitShown struct{ Kind, Amount string }
 
 func showPeople(v *visit) error {
 	q := authority.PeopleQuery{Text: v.query("q"), Group: v.query("group"), After: v.query("after"), Limit: 50}
-	page, err := v.org.SearchPeople(v.ctx(), *v.session, q)
+	page, err := v.org.PeoplePage(v.ctx(), *v.session, q)
 	if err != nil {
 		return err
 	}
 	w := peopleView{Tabs: adminTabs(v.t, "people"), Text: q.Text, Group: q.Group, Add: v.member(authority.GroupAdministrators)}
-	groups, err := v.org.Groups(v.ctx(), *v.session)
-	if err != nil {
-		return err
-	}
-	for _, g := range groups {
+	for _, g := range page.Groups {
 		w.Groups = append(w.Groups, groupChoice{g.Name, v.format.Count(int64(g.Members)), g.Name == q.Group})
 	}
 	for _, p := range page.Items {
@@ -120,14 +116,12 @@ type personPage struct {
 }
 
 func showPerson(v *visit) error {
-	r, err := v.org.PersonRecord(v.ctx(), *v.session, v.path("person"))
+	r, err := v.org.PersonPage(v.ctx(), *v.session, v.path("person"))
 	if err != nil {
 		return err
 	}
-	w := v.personPage(r)
-	if w.Changes, err = v.openChanges(r.Person.ID); err != nil {
-		return err
-	}
+	w := v.personPage(&r.PersonRecord)
+	w.Changes = v.changeRows(r.Changes)
 	w.SessionsText = v.t("people.sessions_none")
 	if w.Sessions > 0 {
 		w.SessionsText = v.site.texts.N("people.sessions_open", w.Sessions)
@@ -158,24 +152,6 @@ func (v *visit) personPage(r *authority.PersonRecord) personPage {
 	return w
 }
 
-// openChanges are the changes about a thing that wait for a decision.
-func (v *visit) openChanges(object string) (rows []changeRow, err error) {
-	internal, q := true, authority.ListQuery{Limit: mostShown}
-	q.Internal, q.Object, q.Statuses = &internal, object, []countersign.Status{countersign.StatusPending, countersign.StatusUnsatisfiable}
-	open, err := v.org.List(v.ctx(), v.caller(), q)
-	if err != nil {
-		return nil, err
-	}
-	for _, a := range open.Items {
-		row, err := v.changeRow(a)
-		if err != nil {
-			return nil, err
-		}
-		rows = append(rows, row)
-	}
-	return rows, nil
-}
-
 // addPersonView is the page by which somebody is put on record.
 type addPersonView struct {
 	Login, Name, Email string
@@ -186,10 +162,11 @@ type addPersonView struct {
 func showAddPerson(v *visit) error { return v.addPersonPage(http.StatusOK, nil) }
 
 func (v *visit) addPersonPage(status int, problem *errorView) error {
-	f, err := v.stepUpByBest(v.t("people.add.verb"))
+	means, err := v.org.AdministratorMeans(v.ctx(), *v.session)
 	if err != nil {
 		return err
 	}
+	f := v.stepUpByBest(v.t("people.add.verb"), means)
 	f.OpenCode = v.form("with") == "code"
 	w := addPersonView{Login: v.form("login"), Name: v.form("name"), Email: v.form("email"), StepUp: f, Problem: problem}
 	return v.render(view{name: "admin-person-add", title: v.t("people.add.heading"), area: "admin", status: status, data: w})
@@ -228,15 +205,12 @@ type inviteView struct {
 func showInvite(v *visit) error { return v.invitePage(http.StatusOK, nil) }
 
 func (v *visit) invitePage(status int, problem *errorView) error {
-	w, err := v.inviteView()
+	w, means, err := v.inviteView()
 	if err != nil {
 		return err
 	}
 	if !v.who.Founding {
-		f, err := v.stepUpByBest(v.t("people.invite.verb"))
-		if err != nil {
-			return err
-		}
+		f := v.stepUpByBest(v.t("people.invite.verb"), means)
 		f.OpenCode = v.form("with") == "code"
 		w.StepUp = &f
 	}
@@ -244,18 +218,19 @@ func (v *visit) invitePage(status int, problem *errorView) error {
 	return v.render(view{name: "admin-invite", title: v.t("people.invite.heading", "name", named(w.Name)), area: "admin", status: status, data: w})
 }
 
-func (v *visit) inviteView() (inviteView, error) {
-	p, err := v.org.Person(v.ctx(), *v.session, v.path("person"))
+func (v *visit) inviteView() (inviteView, *authority.Means, error) {
+	form, err := v.org.InviteForm(v.ctx(), *v.session, v.path("person"))
 	if err != nil {
-		return inviteView{}, err
+		return inviteView{}, nil, err
 	}
-	return inviteView{Name: p.Name, Action: "/admin/people/" + p.ID + "/invite", Back: "/admin/people/" + p.ID, Rights: len(p.Groups) > 0, Founding: v.who.Founding}, nil
+	p := form.Person
+	return inviteView{Name: p.Name, Action: "/admin/people/" + p.ID + "/invite", Back: "/admin/people/" + p.ID, Rights: len(p.Groups) > 0, Founding: v.who.Founding}, &form.Means, nil
 }
 
 // invite shows the link as the answer of the press itself: nothing keeps it, so that no
 // other page could show it again.
 func invite(v *visit) error {
-	w, err := v.inviteView()
+	w, _, err := v.inviteView()
 	if err != nil {
 		return err
 	}

@@ -122,18 +122,15 @@ func showChangePerson(v *visit) error { return v.changePage(http.StatusOK, false
 // changePage shows the form as the person is now or, where nothing has changed meanwhile,
 // as it was filled in.
 func (v *visit) changePage(status int, filled bool, problem *errorView) error {
-	p, err := v.person()
+	form, err := v.org.PersonForm(v.ctx(), *v.session, v.path("person"))
 	if err != nil {
 		return err
 	}
-	groups, err := v.org.Groups(v.ctx(), *v.session)
-	if err != nil {
-		return err
-	}
+	p := &form.Person
 	w := changeView{Name: p.Name, Action: "/admin/people/" + p.ID + "/change", Back: "/admin/people/" + p.ID, Seen: seen(p), Privileged: p.Privileged, Active: p.Active,
 		WasPrivileged: v.t("admin.yes_no." + truth(p.Privileged)), WasActive: v.t("admin.yes_no." + truth(p.Active)), Decides: v.decides(countersign.KindPeopleChange), Verb: v.proposeVerb(),
 		Self: p.ID == v.session.Person.ID, Problem: problem}
-	for _, g := range groups {
+	for _, g := range form.Groups {
 		was := slices.Contains(p.Groups, g.Name)
 		box := groupBox{Name: g.Name, Was: was, Is: was}
 		if key := "people.group." + g.Name; v.site.texts.has(key) {
@@ -145,11 +142,7 @@ func (v *visit) changePage(status int, filled bool, problem *errorView) error {
 		f := limitField{Field: limitName(l.Kind), Label: kindName(v.site.texts, l.Kind), Was: amountText(l.Amount), Is: amountText(l.Amount)}
 		w.Limits = append(w.Limits, f)
 	}
-	kinds, err := v.kinds()
-	if err != nil {
-		return err
-	}
-	for _, k := range append([]string{""}, kinds...) {
+	for _, k := range append([]string{""}, kindsWith(form.Kinds)...) {
 		if !slices.ContainsFunc(p.Limits, func(l authority.LimitView) bool { return l.Kind == k }) {
 			w.Kinds = append(w.Kinds, kindChoice{Kind: k, Text: kindName(v.site.texts, k)})
 		}
@@ -175,14 +168,8 @@ func (w *changeView) fill(v *visit) {
 	w.Another, w.Amount, w.Reason = v.form("another"), v.form("amount"), v.form("reason")
 }
 
-// kinds are the kinds of documents that are decided on, the organisation's own last.
-func (v *visit) kinds() ([]string, error) {
-	org, err := v.org.Describe(v.ctx(), v.caller())
-	if err != nil {
-		return nil, err
-	}
-	return append(slices.Clone(documentKinds), org.Kinds...), nil
-}
+// kindsWith are the kinds of documents that are decided on, the organisation's own last.
+func kindsWith(own []string) []string { return slices.Concat(documentKinds, own) }
 
 func limitName(kind string) string {
 	if kind == "" {

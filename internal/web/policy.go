@@ -85,25 +85,13 @@ func showPolicy(v *visit) error {
 	if err != nil {
 		return err
 	}
-	p, err := v.org.Policy(v.ctx(), *v.session, version)
+	p, err := v.org.PolicyPage(v.ctx(), *v.session, version)
 	if err != nil {
 		return err
 	}
-	all, err := v.org.Policies(v.ctx(), *v.session)
-	if err != nil {
-		return err
-	}
-	f, err := v.org.RuleFigures(v.ctx(), *v.session)
-	if err != nil {
-		return err
-	}
-	open, err := v.org.Requests(v.ctx(), *v.session, authority.TableFilter{Kind: countersign.KindPolicyPublish, Status: countersign.StatusPending}, authority.TablePage{Limit: 3})
-	if err != nil {
-		return err
-	}
-	w := v.policyReader().view(p, all.Items, f)
+	w := v.policyReader(p.Names).view(&p.Policy, p.Versions, &p.Figures)
 	w.MayDraft = v.mayDraft()
-	for _, r := range open.Items {
+	for _, r := range p.Waiting {
 		w.Waiting = append(w.Waiting, policyWaiting{By: named(r.Requester), Path: "/r/" + r.ID, Text: named(cmp.Or(r.Subject, v.t("policy.proposal")))})
 	}
 	return v.render(view{name: "policy", title: v.t("policy.window", "name", w.Name, "version", w.Version), area: "policy", data: w})
@@ -135,17 +123,12 @@ type policyReader struct {
 	name func(id string) string // of a person
 }
 
-func (v *visit) policyReader() *policyReader {
-	known := map[string]string{"operator": v.t("policy.operator")}
+func (v *visit) policyReader(known authority.Names) *policyReader {
 	return &policyReader{f: v.format, tx: v.site.texts, now: v.now(), name: func(id string) string {
-		if name, ok := known[id]; ok {
-			return name
+		if id == "operator" {
+			return v.t("policy.operator")
 		}
-		known[id] = named(id)
-		if p, err := v.org.Person(v.ctx(), *v.session, id); err == nil {
-			known[id] = named(p.Name)
-		}
-		return known[id]
+		return named(nameBook(known).of(id))
 	}}
 }
 

@@ -32,27 +32,12 @@ func showPolicyDifference(v *visit) error {
 	if err != nil {
 		return err
 	}
-	all, err := v.org.Policies(v.ctx(), *v.session)
+	d, err := v.org.PolicyDifference(v.ctx(), *v.session, from, to)
 	if err != nil {
 		return err
 	}
-	newest := all.Items[0].Version
-	if to == 0 {
-		to = newest
-	}
-	if from == 0 {
-		from = max(to-1, 1)
-	}
-	was, err := v.org.Policy(v.ctx(), *v.session, from)
-	if err != nil {
-		return err
-	}
-	now, err := v.org.Policy(v.ctx(), *v.session, to)
-	if err != nil {
-		return err
-	}
-	w := v.policyReader().difference(was, now)
-	for _, one := range all.Items {
+	w := v.policyReader(nil).difference(&d.Was, &d.Now)
+	for _, one := range d.Versions {
 		w.Versions = append(w.Versions, option{Value: versionText(one.Version), Text: versionText(one.Version)})
 	}
 	return v.render(view{name: "policy-difference", title: v.t("policy.difference.window", "from", w.From, "to", w.To), area: "policy", status: http.StatusOK, data: w})

@@ -113,7 +113,7 @@ func (v *visit) draftPage(status int, d authority.PolicyDraft, problem *errorVie
 	if err != nil {
 		return err
 	}
-	q := v.policyReader()
+	q := v.policyReader(nil)
 	w := q.draft(d, versionText(trial.Live.Version))
 	w.Problem, w.Reason = problem, v.form("reason")
 	w.Check = q.check(used(d), trial, f.Open)
@@ -151,8 +151,8 @@ func (v *visit) untried(d authority.PolicyDraft, err error) error {
 	if !errors.As(err, &p) || v.r.Method != http.MethodPost {
 		return err
 	}
-	w := v.policyReader().draft(d, v.form("base"))
-	w.Reason, w.Check = v.form("reason"), v.policyReader().untried(d, p)
+	w := v.policyReader(nil).draft(d, v.form("base"))
+	w.Reason, w.Check = v.form("reason"), v.policyReader(nil).untried(d, p)
 	if v.fragment() {
 		w.Check.Again = "load delay:" + strconv.Itoa(p.RetryAfterSeconds) + "s"
 	}

@@ -241,9 +241,11 @@ func (v *visit) freezePage(status int, problem *errorView) error {
 	w := v.requestReader(r).freezeView(func(name string) string { return v.form(name) })
 	w.Problem, w.After = problem, v.query("after") == "rejected"
 	if len(w.Targets) > 0 {
-		if w.StepUp, err = v.stepUpFor(v.t("freeze.verb")); err != nil {
+		means, err := v.org.Means(v.ctx(), *v.session)
+		if err != nil {
 			return err
 		}
+		w.StepUp = v.stepUpFor(v.t("freeze.verb"), means)
 	}
 	return v.render(view{name: "freeze", title: w.Title, area: "inbox", status: status, data: w})
 }

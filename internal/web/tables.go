@@ -76,7 +76,8 @@ func showRequests(v *visit) error {
 		return err
 	}
 	after := v.query("after")
-	t, err := v.org.Requests(v.ctx(), *v.session, filter.TableFilter, authority.TablePage{After: after, Limit: tableRows})
+	eye := after == "" && len(filter.values()) == 0
+	t, err := v.org.RequestsPage(v.ctx(), *v.session, filter.TableFilter, authority.TablePage{After: after, Limit: tableRows}, eye)
 	if err != nil {
 		return err
 	}
@@ -85,14 +86,10 @@ func showRequests(v *visit) error {
 	for _, r := range t.Items {
 		w.Requests = append(w.Requests, q.request(r))
 	}
-	if w.Filter, err = v.filterView("requests", filter); err != nil {
-		return err
-	}
+	w.Filter = q.filter("requests", filter, &t.Choices)
 	w.page("requests", filter, after, t.Next)
-	if after == "" && !w.Filter.Any {
-		if w.Eye, err = v.eye(); err != nil {
-			return err
-		}
+	if t.Eye != nil {
+		w.Eye = q.eye(t.Eye)
 	}
 	return v.render(view{name: "requests", title: v.t("tables.requests"), area: "requests", data: w})
 }
@@ -103,7 +100,7 @@ func showDecisions(v *visit) error {
 		return err
 	}
 	after := v.query("after")
-	t, err := v.org.Decisions(v.ctx(), *v.session, filter.TableFilter, authority.TablePage{After: after, Limit: tableRows})
+	t, err := v.org.DecisionsPage(v.ctx(), *v.session, filter.TableFilter, authority.TablePage{After: after, Limit: tableRows})
 	if err != nil {
 		return err
 	}
@@ -112,9 +109,7 @@ func showDecisions(v *visit) error {
 	for _, d := range t.Items {
 		w.Decisions = append(w.Decisions, q.decision(d))
 	}
-	if w.Filter, err = v.filterView("decisions", filter); err != nil {
-		return err
-	}
+	w.Filter = q.filter("decisions", filter, &t.Choices)
 	w.page("decisions", filter, after, t.Next)
 	return v.render(view{name: "decisions", title: v.t("tables.decisions"), area: "requests", data: w})
 }
@@ -156,31 +151,11 @@ func (w *tableView) page(table string, f tableFilter, after, next string) {
 }
 
 // eye are the figures that stand above the table of requests.
-func (v *visit) eye() ([]figure, error) {
-	founding, err := v.org.Founding(v.ctx(), *v.session)
-	if err != nil {
-		return nil, err
-	}
-	holds, err := v.org.HoldsRunning(v.ctx(), *v.session, authority.TablePage{Limit: 100})
-	if err != nil {
-		return nil, err
-	}
-	freezes, err := v.org.Freezes(v.ctx(), *v.session)
-	if err != nil {
-		return nil, err
-	}
-	uses, err := v.org.BreakGlassToReview(v.ctx(), *v.session)
-	if err != nil {
-		return nil, err
-	}
-	return v.tableReader().eye(founding, len(holds.Items), holds.Next != "", [2]int{len(freezes.Items), len(uses.Items)}), nil
-}
-
-func (q *tableReader) eye(founding *authority.FoundingState, holds int, more bool, others [2]int) []figure {
-	freezes, uses := others[0], others[1]
+func (q *tableReader) eye(e *authority.Eye) []figure {
+	holds, freezes, uses, founding := e.Holds.N, e.Freezes, e.ToReview, e.Founding
 	count := func(n int) string { return q.f.Count(int64(n)) }
 	plus := ""
-	if more {
+	if e.Holds.More {
 		plus = "+"
 	}
 	out := []figure{{Number: count(holds) + plus, Text: q.tx.T("tables.eye.holds"), Href: "/holds"},
@@ -252,14 +227,6 @@ type filterView struct {
 	Status, Kind, Outcome, Group, Rule, Decider   []option
 	Any                                           bool // something narrows
 	More                                          bool // something does that folds otherwise
-}
-
-func (v *visit) filterView(table string, f tableFilter) (filterView, error) {
-	c, err := v.org.TableChoices(v.ctx(), *v.session, f.TableFilter)
-	if err != nil {
-		return filterView{}, err
-	}
-	return v.tableReader().filter(table, f, c), nil
 }
 
 func (q *tableReader) filter(table string, f tableFilter, c *authority.TableChoices) filterView {

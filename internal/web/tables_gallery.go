@@ -52,7 +52,7 @@ func tableSpecimens(s *Site) []specimen {
 		return specimen{page: name, state: state, visitor: "controller", view: view{name: name, title: s.texts.T("tables." + tab), area: "requests", data: w}}
 	}
 	requests := tableView{Filter: q.filter("requests", tableFilter{}, choices), Next: "/requests?after=req_5", Export: "/requests.csv",
-		Eye: q.eye(&authority.FoundingState{Stamped: 3}, 2, false, [2]int{1, 1})}
+		Eye: q.eye(&authority.Eye{Founding: &authority.FoundingState{Stamped: 3}, Holds: authority.InboxCount{N: 2}, Freezes: 1, ToReview: 1})}
 	holds := tableView{}
 	for i, r := range sampleRows() {
 		requests.Requests = append(requests.Requests, q.request(r))
@@ -64,7 +64,7 @@ func tableSpecimens(s *Site) []specimen {
 			holds.Holds = append(holds.Holds, h)
 		}
 	}
-	founding := tableView{Filter: q.filter("requests", tableFilter{}, choices), Eye: q.eye(&authority.FoundingState{Founding: true, Needed: 2, Administrators: make([]countersign.Principal, 1)}, 0, false, [2]int{})}
+	founding := tableView{Filter: q.filter("requests", tableFilter{}, choices), Eye: q.eye(&authority.Eye{Founding: &authority.FoundingState{Founding: true, Needed: 2, Administrators: make([]countersign.Principal, 1)}})}
 	decisions := tableView{Filter: q.filter("decisions", tableFilter{}, choices), Export: "/decisions.csv", First: "/decisions"}
 	for _, d := range sampleDecisions() {
 		decisions.Decisions = append(decisions.Decisions, q.decision(d))

@@ -80,10 +80,10 @@ func (v *visit) identify() error {
 		return nil
 	}
 	if c, err := v.r.Cookie(v.cookieName()); err == nil {
-		s, err := v.org.AuthenticateSession(v.ctx(), c.Value)
+		s, who, err := v.org.Visitor(v.ctx(), c.Value)
 		switch {
 		case err == nil:
-			v.session = &s
+			v.session, v.who = &s, who
 		case !hasCode(err, countersign.CodeUnauthenticated):
 			return err
 		default:
@@ -94,11 +94,6 @@ func (v *visit) identify() error {
 		return err
 	}
 	if v.session != nil {
-		w, err := v.org.WhoAmI(v.ctx(), *v.session)
-		if err != nil {
-			return err
-		}
-		v.who = w
 		v.format = formatOf(v.session.Person.Settings)
 	}
 	switch {
