@@ -6,6 +6,8 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
+	"github.com/countersign/countersign/internal/jcs"
 )
 
 // Amount is money as it is written on a document: a decimal string with exactly
@@ -61,19 +63,19 @@ func (a Amount) Minor() (int64, error) { return ParseMinor(a.Value, a.Currency) 
 func ParseMinor(value, currency string) (int64, error) {
 	exp, ok := Exponent(currency)
 	if !ok {
-		return 0, fmt.Errorf("currency %q: %w", clip(currency), ErrCurrency)
+		return 0, fmt.Errorf("currency %q: %w", jcs.Clip(currency), ErrCurrency)
 	}
 	if !IsDecimal(value) {
-		return 0, fmt.Errorf("amount %q: %w: write digits and one point, as %s", clip(value), ErrAmountSyntax, FormatMinor(90000, currency))
+		return 0, fmt.Errorf("amount %q: %w: write digits and one point, as %s", jcs.Clip(value), ErrAmountSyntax, FormatMinor(90000, currency))
 	}
 	whole, frac, _ := strings.Cut(value, ".")
 	if len(frac) != exp {
 		want := strings.TrimSuffix(whole+"."+(frac + strings.Repeat("0", 4))[:exp], ".")
-		return 0, fmt.Errorf("amount %q: %w: %s has %d, write %s", clip(value), ErrAmountPrecision, currency, exp, clip(want))
+		return 0, fmt.Errorf("amount %q: %w: %s has %d, write %s", jcs.Clip(value), ErrAmountPrecision, currency, exp, jcs.Clip(want))
 	}
 	n, err := strconv.ParseInt(whole+frac, 10, 64)
 	if err != nil || n == math.MinInt64 {
-		return 0, fmt.Errorf("amount %q: %w", clip(value), ErrAmountOverflow)
+		return 0, fmt.Errorf("amount %q: %w", jcs.Clip(value), ErrAmountOverflow)
 	}
 	return n, nil
 }
@@ -118,13 +120,4 @@ func FormatMinor(minor int64, currency string) string {
 		digits = strings.Repeat("0", pad) + digits
 	}
 	return sign + digits[:len(digits)-exp] + "." + digits[len(digits)-exp:]
-}
-
-// clip keeps a value that comes from outside short enough to stand in a message.
-func clip(s string) string {
-	const most = 80
-	if len(s) <= most {
-		return s
-	}
-	return strings.ToValidUTF8(s[:most], "") + "…"
 }

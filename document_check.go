@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"github.com/countersign/countersign/internal/jcs"
 )
 
 // Validate checks the document's form: required fields of its kind, decimals,
@@ -120,16 +122,16 @@ func (d *Document) validateLists(v *validator) {
 		at := "/flags/" + strconv.Itoa(i)
 		v.need(at, f, maxID)
 		if seen[f] {
-			v.fail(at, "%q stands twice", clip(f))
+			v.fail(at, "%q stands twice", jcs.Clip(f))
 		}
 		seen[f] = true
 	}
 	v.count("/custom", len(d.Custom), 100)
 	for name, value := range d.Custom {
 		if !kindRE.MatchString(name) {
-			v.fail("/custom/"+escapePointer(clip(name)), "want a name of lower-case letters, digits and underscores")
+			v.fail("/custom/"+jcs.EscapePointer(jcs.Clip(name)), "want a name of lower-case letters, digits and underscores")
 		}
-		v.text("/custom/"+escapePointer(name), value, maxText)
+		v.text("/custom/"+jcs.EscapePointer(name), value, maxText)
 	}
 }
 
@@ -160,7 +162,7 @@ func (d *Document) validatePayment(v *validator) {
 	for i := range d.Lines {
 		minor, ok := d.validatePaid(v, "/lines/"+strconv.Itoa(i), &d.Lines[i])
 		if n := d.Lines[i].Number; n != "" && seen[n] {
-			v.fail("/lines/"+strconv.Itoa(i)+"/number", "%q stands twice", clip(n))
+			v.fail("/lines/"+strconv.Itoa(i)+"/number", "%q stands twice", jcs.Clip(n))
 		}
 		seen[d.Lines[i].Number] = true
 		// Taking what is not negative off what is left: below zero the lines are more than
@@ -194,7 +196,7 @@ func (d *Document) validatePaid(v *validator, at string, l *Line) (int64, bool) 
 	switch {
 	case err != nil: // said already
 	case l.Amount.Currency != d.Amount.Currency:
-		v.fail(at+"/amount/currency", "want %s, the currency of the whole", clip(d.Amount.Currency))
+		v.fail(at+"/amount/currency", "want %s, the currency of the whole", jcs.Clip(d.Amount.Currency))
 	case minor < 0:
 		v.fail(at+"/amount/value", "a payment cannot be negative")
 	default:
@@ -216,7 +218,7 @@ func (v *validator) err() error {
 }
 
 func (v *validator) fail(at, format string, args ...any) {
-	if len(v.errors) < maxFieldErrors {
+	if len(v.errors) < jcs.MaxFieldErrors {
 		v.errors = append(v.errors, FieldError{Pointer: v.prefix + at, Detail: fmt.Sprintf(format, args...)})
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/countersign/countersign/internal/jcs"
 )
 
 func purchase() Document {
@@ -105,7 +107,7 @@ func TestDocumentForm(t *testing.T) {
 	}
 	var d Document
 	d.Lines = make([]Line, maxLines)
-	if got := strings.Fields(pointers(d.Validate(""))); len(got) > maxFieldErrors {
+	if got := strings.Fields(pointers(d.Validate(""))); len(got) > jcs.MaxFieldErrors {
 		t.Errorf("%d errors are listed", len(got))
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strconv"
 	"unicode/utf8"
+
+	"github.com/countersign/countersign/internal/jcs"
 )
 
 // EntryType names what a log entry records. The same names are event names.
@@ -86,14 +88,14 @@ const LeafVersion = 1
 // entry of the log passes here several times.
 func (l Leaf) Bytes() []byte {
 	b := make([]byte, 0, 512)
-	b = appendString(append(b, `{"actor":`...), valid(l.Actor))
+	b = jcs.AppendString(append(b, `{"actor":`...), valid(l.Actor))
 	b = appendTexts(append(b, `,"commitments":`...), l.Commitments)
 	b = appendTexts(append(b, `,"facts":`...), l.Facts)
-	b = appendString(append(b, `,"id":`...), valid(l.ID))
-	b = appendString(append(b, `,"org":`...), valid(l.Org))
-	b = appendString(append(b, `,"subject":`...), valid(l.Subject))
-	b = appendString(append(b, `,"time":`...), valid(l.Time))
-	b = appendString(append(b, `,"type":`...), valid(string(l.Type)))
+	b = jcs.AppendString(append(b, `,"id":`...), valid(l.ID))
+	b = jcs.AppendString(append(b, `,"org":`...), valid(l.Org))
+	b = jcs.AppendString(append(b, `,"subject":`...), valid(l.Subject))
+	b = jcs.AppendString(append(b, `,"time":`...), valid(l.Time))
+	b = jcs.AppendString(append(b, `,"type":`...), valid(string(l.Type)))
 	b = strconv.AppendInt(append(b, `,"v":`...), int64(l.Version), 10)
 	return append(b, '}')
 }
@@ -146,7 +148,7 @@ func NewOpening(value []byte) Opening {
 func (o Opening) Commitment(name string) (string, error) {
 	salt, err := decodeBase64(base64.StdEncoding, o.Salt)
 	if err != nil || len(salt) != 32 {
-		return "", fmt.Errorf("opening %q: the salt is not 32 bytes of base64", clip(name))
+		return "", fmt.Errorf("opening %q: the salt is not 32 bytes of base64", jcs.Clip(name))
 	}
 	h := sha256.New()
 	h.Write([]byte(commitPrefix))
@@ -210,38 +212,38 @@ func (r Receipt) Bytes() []byte {
 		b = e.appendCanonical(b)
 	}
 	b = strconv.AppendBool(append(b, `],"founding":`...), r.Founding)
-	b = appendString(append(b, `,"org":`...), valid(r.Org))
-	b = appendString(append(b, `,"origin":`...), valid(r.Origin))
-	b = appendString(append(b, `,"request":`...), valid(r.Request))
-	b = appendString(append(b, `,"status":`...), valid(string(r.Status)))
-	b = appendString(append(b, `,"summary":`...), valid(r.Summary))
-	b = appendString(append(b, `,"type":`...), valid(r.Type))
+	b = jcs.AppendString(append(b, `,"org":`...), valid(r.Org))
+	b = jcs.AppendString(append(b, `,"origin":`...), valid(r.Origin))
+	b = jcs.AppendString(append(b, `,"request":`...), valid(r.Request))
+	b = jcs.AppendString(append(b, `,"status":`...), valid(string(r.Status)))
+	b = jcs.AppendString(append(b, `,"summary":`...), valid(r.Summary))
+	b = jcs.AppendString(append(b, `,"type":`...), valid(r.Type))
 	return append(b, '}')
 }
 
 func (e ReceiptEntry) appendCanonical(b []byte) []byte {
-	b = appendString(append(b, `{"leaf":`...), valid(e.Leaf))
+	b = jcs.AppendString(append(b, `{"leaf":`...), valid(e.Leaf))
 	b = append(b, `,"openings":{`...)
-	for i, name := range slices.SortedFunc(maps.Keys(e.Openings), compareUTF16) {
+	for i, name := range slices.SortedFunc(maps.Keys(e.Openings), jcs.CompareNames) {
 		if i > 0 {
 			b = append(b, ',')
 		}
 		o := e.Openings[name]
-		b = appendString(append(appendString(b, valid(name)), `:{"salt":`...), valid(o.Salt))
-		b = append(appendString(append(b, `,"value":`...), valid(o.Value)), '}')
+		b = jcs.AppendString(append(jcs.AppendString(b, valid(name)), `:{"salt":`...), valid(o.Salt))
+		b = append(jcs.AppendString(append(b, `,"value":`...), valid(o.Value)), '}')
 	}
-	b = appendString(append(b, `},"proof":`...), valid(e.Proof))
-	return append(appendString(append(b, `,"role":`...), valid(e.Role)), '}')
+	b = jcs.AppendString(append(b, `},"proof":`...), valid(e.Proof))
+	return append(jcs.AppendString(append(b, `,"role":`...), valid(e.Role)), '}')
 }
 
 // appendTexts writes an object of strings in canonical form.
 func appendTexts(b []byte, m map[string]string) []byte {
 	b = append(b, '{')
-	for i, name := range slices.SortedFunc(maps.Keys(m), compareUTF16) {
+	for i, name := range slices.SortedFunc(maps.Keys(m), jcs.CompareNames) {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = appendString(append(appendString(b, valid(name)), ':'), valid(m[name]))
+		b = jcs.AppendString(append(jcs.AppendString(b, valid(name)), ':'), valid(m[name]))
 	}
 	return append(b, '}')
 }

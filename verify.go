@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/countersign/countersign/internal/jcs"
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 )
@@ -190,7 +191,7 @@ func (o VerifyOptions) verifiers() (keys, witnesses []note.Verifier, err error) 
 	for _, k := range o.Keys {
 		v, err := note.NewVerifier(k)
 		if err != nil {
-			return nil, nil, fmt.Errorf("verify: log key %q: %w", clip(k), err)
+			return nil, nil, fmt.Errorf("verify: log key %q: %w", jcs.Clip(k), err)
 		}
 		if !slices.ContainsFunc(keys, func(have note.Verifier) bool { return have.Name() == v.Name() && have.KeyHash() == v.KeyHash() }) {
 			keys = append(keys, v)
@@ -263,7 +264,7 @@ func decodeReceipt(data []byte, r *Receipt) error {
 		return err
 	}
 	if r.Type != ReceiptType {
-		return fmt.Errorf("type %q is not known; this program knows %q", clip(r.Type), ReceiptType)
+		return fmt.Errorf("type %q is not known; this program knows %q", jcs.Clip(r.Type), ReceiptType)
 	}
 	if string(r.Bytes()) != string(data) {
 		return errors.New("not in the canonical form, the only one a receipt has")
@@ -288,7 +289,7 @@ func proveEntries(r Receipt) (proofs []Proof, head Checkpoint, err error) {
 		return nil, head, err
 	}
 	if head.Origin != r.Origin {
-		return nil, head, fmt.Errorf("the checkpoint is of the log %q, the receipt says %q", clip(head.Origin), clip(r.Origin))
+		return nil, head, fmt.Errorf("the checkpoint is of the log %q, the receipt says %q", jcs.Clip(head.Origin), jcs.Clip(r.Origin))
 	}
 	for i, p := range proofs {
 		if err := CheckInclusion(head, p, []byte(r.Entries[i].Leaf)); err != nil {
@@ -354,7 +355,7 @@ func (c *checker) consistency(keys []note.Verifier) {
 // the beginning of the larger (RFC 6962 §2.1.2). It does not look at signatures.
 func CheckConsistency(a, b Checkpoint, proof []tlog.Hash) error {
 	if a.Origin != b.Origin {
-		return fmt.Errorf("checkpoints of two logs, %q and %q", clip(a.Origin), clip(b.Origin))
+		return fmt.Errorf("checkpoints of two logs, %q and %q", jcs.Clip(a.Origin), jcs.Clip(b.Origin))
 	}
 	if a.Size > b.Size {
 		a, b = b, a
@@ -381,9 +382,9 @@ func (c *checker) expected(r Receipt) {
 	var err error
 	switch {
 	case c.opts.Org != "" && r.Org != c.opts.Org:
-		err = fmt.Errorf("organisation %q, expected %q", clip(r.Org), c.opts.Org)
+		err = fmt.Errorf("organisation %q, expected %q", jcs.Clip(r.Org), c.opts.Org)
 	case c.opts.Origin != "" && r.Origin != c.opts.Origin:
-		err = fmt.Errorf("log %q, expected %q", clip(r.Origin), c.opts.Origin)
+		err = fmt.Errorf("log %q, expected %q", jcs.Clip(r.Origin), c.opts.Origin)
 	}
 	c.step(StepExpected, strings.TrimSpace(c.opts.Org+" "+c.opts.Origin), err)
 }

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/countersign/countersign/internal/jcs"
 )
 
 // CaseEntry is one log entry of a request's case, and what part it plays.
@@ -113,7 +115,7 @@ func sortCase(entries []CaseEntry, r *Receipt) (*caseFile, error) {
 	f.submission = &entries[0]
 	subject, org := entries[0].Leaf.Subject, entries[0].Leaf.Org
 	if r != nil && (r.Request != subject || r.Org != org) {
-		return f, fmt.Errorf("the receipt is about %s of %s, its submission about %s of %s", clip(r.Request), clip(r.Org), clip(subject), clip(org))
+		return f, fmt.Errorf("the receipt is about %s of %s, its submission about %s of %s", jcs.Clip(r.Request), jcs.Clip(r.Org), jcs.Clip(subject), jcs.Clip(org))
 	}
 	indices := map[int64]bool{}
 	for i := range entries {
@@ -121,15 +123,15 @@ func sortCase(entries []CaseEntry, r *Receipt) (*caseFile, error) {
 		part, known := parts[e.Role]
 		switch {
 		case !known:
-			return f, fmt.Errorf("entry %d: no role %q", i+1, clip(e.Role))
+			return f, fmt.Errorf("entry %d: no role %q", i+1, jcs.Clip(e.Role))
 		case e.Leaf.Type != part.of:
-			return f, fmt.Errorf("entry %d: a %s cannot be the %s", i+1, clip(string(e.Leaf.Type)), e.Role)
+			return f, fmt.Errorf("entry %d: a %s cannot be the %s", i+1, jcs.Clip(string(e.Leaf.Type)), e.Role)
 		case e.Leaf.Org != org:
 			return f, fmt.Errorf("entry %d: of another organisation", i+1)
 		case indices[e.Index]:
 			return f, fmt.Errorf("entry %d: index %d stands twice", i+1, e.Index)
 		case e.Role != RoleEnrolment && e.Role != RolePolicy && e.Leaf.Subject != subject:
-			return f, fmt.Errorf("entry %d: about %q, not about %s", i+1, clip(e.Leaf.Subject), subject)
+			return f, fmt.Errorf("entry %d: about %q, not about %s", i+1, jcs.Clip(e.Leaf.Subject), subject)
 		}
 		indices[e.Index] = true
 		if i > 0 {
@@ -171,13 +173,13 @@ func (f *caseFile) place(e *CaseEntry) error {
 	case RoleEnrolment:
 		id := e.Leaf.Facts["authenticator"]
 		if id == "" || f.enrolments[id] != nil {
-			return fmt.Errorf("authenticator %q is enrolled by no or by another entry", clip(id))
+			return fmt.Errorf("authenticator %q is enrolled by no or by another entry", jcs.Clip(id))
 		}
 		f.enrolments[id] = e
 	case RolePolicy:
 		d := Digest(e.Leaf.Facts["policy_digest"])
 		if !d.Valid() || f.policies[d] != nil {
-			return fmt.Errorf("policy %q is published by no or by another entry", clip(string(d)))
+			return fmt.Errorf("policy %q is published by no or by another entry", jcs.Clip(string(d)))
 		}
 		f.policies[d] = e
 	}
@@ -206,7 +208,7 @@ func checkCommitments(entries []CaseEntry) error {
 		for _, name := range slices.Sorted(maps.Keys(e.Openings)) {
 			want, ok := e.Leaf.Commitments[name]
 			if !ok {
-				return fmt.Errorf("entry %d: nothing is committed under %q", i+1, clip(name))
+				return fmt.Errorf("entry %d: nothing is committed under %q", i+1, jcs.Clip(name))
 			}
 			have, err := e.Openings[name].Commitment(name)
 			if err != nil {
@@ -269,7 +271,7 @@ func (f *caseFile) checkPolicies() error {
 		d := Digest(e.Leaf.Facts["policy_digest"])
 		p := f.policies[d]
 		if p == nil {
-			return fmt.Errorf("no entry publishes the policy %q that the %s %s names", clip(string(d)), e.Role, e.Leaf.ID)
+			return fmt.Errorf("no entry publishes the policy %q that the %s %s names", jcs.Clip(string(d)), e.Role, e.Leaf.ID)
 		}
 		if p.Index > e.Index {
 			return fmt.Errorf("the policy %s was applied by %s before it was published", d, e.Leaf.ID)
@@ -310,7 +312,7 @@ func (c *checker) documentSteps(f *caseFile) {
 		if !shown {
 			return errors.New("the receipt does not show the document, so the one given cannot be compared")
 		}
-		if !IsCanonical([]byte(o.Value)) {
+		if !jcs.IsCanonical([]byte(o.Value)) {
 			return errors.New("the document is not in canonical form")
 		}
 		var d Document
@@ -366,7 +368,7 @@ func openRequirement(e *CaseEntry) (*Requirement, error) {
 		return nil, fmt.Errorf("%s names no requirement", e.Leaf.ID)
 	}
 	if outcomeRank[outcome] == 0 {
-		return nil, fmt.Errorf("%s has no outcome %q", e.Leaf.ID, clip(string(outcome)))
+		return nil, fmt.Errorf("%s has no outcome %q", e.Leaf.ID, jcs.Clip(string(outcome)))
 	}
 	o, shown := e.Openings[OpeningRequirement]
 	if !shown {
@@ -394,7 +396,7 @@ func openRequirement(e *CaseEntry) (*Requirement, error) {
 func parseInstant(s string) (time.Time, error) {
 	t, err := time.Parse(time.RFC3339Nano, s)
 	if err != nil || !strings.HasSuffix(s, "Z") {
-		return t, fmt.Errorf("%q is not a time as 2026-11-24T06:00:00.000000Z (RFC 3339, UTC)", clip(s))
+		return t, fmt.Errorf("%q is not a time as 2026-11-24T06:00:00.000000Z (RFC 3339, UTC)", jcs.Clip(s))
 	}
 	return t, nil
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/countersign/countersign/internal/jcs"
 )
 
 // What the verifier takes where the requirement leaves it open.
@@ -62,14 +64,14 @@ func (m *madeDecision) open(f *caseFile) error {
 	switch Act(facts["act"]) {
 	case ActApprove, ActDeny, ActRevoke:
 	default:
-		return fmt.Errorf("%s: no act %q", facts["decision"], clip(facts["act"]))
+		return fmt.Errorf("%s: no act %q", facts["decision"], jcs.Clip(facts["act"]))
 	}
 	o, shown := m.entry.Openings[OpeningDecision]
 	if !shown {
 		return nil
 	}
 	var d Decision
-	if !IsCanonical([]byte(o.Value)) {
+	if !jcs.IsCanonical([]byte(o.Value)) {
 		return errors.New("the decision is not in canonical form")
 	}
 	if err := DecodeStrict([]byte(o.Value), &d); err != nil {
@@ -80,13 +82,13 @@ func (m *madeDecision) open(f *caseFile) error {
 	case err != nil:
 		return fmt.Errorf("decision: at: %w", err)
 	case d.ID != facts["decision"]:
-		return fmt.Errorf("the entry is of %s, the decision is %s", clip(facts["decision"]), clip(d.ID))
+		return fmt.Errorf("the entry is of %s, the decision is %s", jcs.Clip(facts["decision"]), jcs.Clip(d.ID))
 	case d.Person.ID != m.entry.Leaf.Actor:
-		return fmt.Errorf("the entry's actor is %s, the decision's person %s", clip(m.entry.Leaf.Actor), clip(d.Person.ID))
+		return fmt.Errorf("the entry's actor is %s, the decision's person %s", jcs.Clip(m.entry.Leaf.Actor), jcs.Clip(d.Person.ID))
 	case string(d.Act) != facts["act"]:
-		return fmt.Errorf("the entry says %q, the decision %q", facts["act"], clip(string(d.Act)))
+		return fmt.Errorf("the entry says %q, the decision %q", facts["act"], jcs.Clip(string(d.Act)))
 	case string(d.Evidence.Assurance) != facts["assurance"]:
-		return fmt.Errorf("the entry says assurance %q, the decision %q", clip(facts["assurance"]), clip(string(d.Evidence.Assurance)))
+		return fmt.Errorf("the entry says assurance %q, the decision %q", jcs.Clip(facts["assurance"]), jcs.Clip(string(d.Evidence.Assurance)))
 	case !at.Equal(m.at):
 		return fmt.Errorf("the entry is of %s, the decision of %s", m.entry.Leaf.Time, d.At)
 	}
@@ -111,11 +113,11 @@ func (m *madeDecision) checkStatement(f *caseFile) error {
 	case err != nil || len(nonce) != 32:
 		return errors.New("the nonce is not 32 bytes of base64url")
 	case s.Org != m.entry.Leaf.Org:
-		return fmt.Errorf("it is for the organisation %q", clip(s.Org))
+		return fmt.Errorf("it is for the organisation %q", jcs.Clip(s.Org))
 	case s.Approval != m.entry.Leaf.Subject:
-		return fmt.Errorf("it is for the request %q", clip(s.Approval))
+		return fmt.Errorf("it is for the request %q", jcs.Clip(s.Approval))
 	case f.digest != "" && !s.Digest.Equal(f.digest):
-		return fmt.Errorf("it is for the document %s, not %s", clip(string(s.Digest)), f.digest)
+		return fmt.Errorf("it is for the document %s, not %s", jcs.Clip(string(s.Digest)), f.digest)
 	case !s.Digest.Valid():
 		return errors.New("it names no document")
 	case s.RequirementDigest != f.needDigest:
@@ -123,11 +125,11 @@ func (m *madeDecision) checkStatement(f *caseFile) error {
 	case string(s.PolicyDigest) != m.entry.Leaf.Facts["policy_digest"]:
 		return errors.New("it names another policy than the one that stood")
 	case s.Act != d.Act:
-		return fmt.Errorf("it says %q, the decision %q", clip(string(s.Act)), d.Act)
+		return fmt.Errorf("it says %q, the decision %q", jcs.Clip(string(s.Act)), d.Act)
 	case s.Person != d.Person.ID:
-		return fmt.Errorf("it is by %q, the decision by %s", clip(s.Person), d.Person.ID)
+		return fmt.Errorf("it is by %q, the decision by %s", jcs.Clip(s.Person), d.Person.ID)
 	case s.ActingFor != acting:
-		return fmt.Errorf("it acts for %q, the decision for %q", clip(s.ActingFor), acting)
+		return fmt.Errorf("it acts for %q, the decision for %q", jcs.Clip(s.ActingFor), acting)
 	case s.Reason != d.Reason:
 		return errors.New("it gives another reason than the decision")
 	case !slices.Equal(s.Attestations, d.Attestations):
@@ -178,7 +180,7 @@ func checkAttestations(r *Requirement, d *Decision) error {
 		if !slices.ContainsFunc(d.Attestations, func(a Attestation) bool {
 			return a.ID == want.ID && a.Question == want.Question && a.Answer != ""
 		}) {
-			return fmt.Errorf("the question %q is not answered", clip(want.ID))
+			return fmt.Errorf("the question %q is not answered", jcs.Clip(want.ID))
 		}
 	}
 	return nil
@@ -215,7 +217,7 @@ func (m *madeDecision) checkCode(f *caseFile) error {
 			return errors.New("the requirement does not let a caller vouch for the first factor")
 		}
 	default:
-		return fmt.Errorf("%q is no first factor", clip(e.FirstFactor.Method))
+		return fmt.Errorf("%q is no first factor", jcs.Clip(e.FirstFactor.Method))
 	}
 	return nil
 }
@@ -244,7 +246,7 @@ func (m *madeDecision) derive() Assurance {
 func (m *madeDecision) checkAssurance(f *caseFile) error {
 	stated := m.decision.Evidence.Assurance
 	if !stated.Valid() {
-		return fmt.Errorf("no assurance %q", clip(string(stated)))
+		return fmt.Errorf("no assurance %q", jcs.Clip(string(stated)))
 	}
 	derived := m.derive()
 	if derived == AssuranceNone {

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/countersign/countersign/internal/jcs"
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 )
@@ -49,7 +50,7 @@ func ParseCheckpoint(body string) (Checkpoint, error) {
 	}
 	c := Checkpoint{Origin: lines[0]}
 	if !validOrigin(c.Origin) {
-		return c, fmt.Errorf("checkpoint: %q cannot be the origin of a log", clip(c.Origin))
+		return c, fmt.Errorf("checkpoint: %q cannot be the origin of a log", jcs.Clip(c.Origin))
 	}
 	size, err := parseDecimal(lines[1])
 	if err != nil {
@@ -96,7 +97,7 @@ func OpenCheckpoint(signed []byte, verifiers ...note.Verifier) (Checkpoint, []no
 func signerNames(sigs []note.Signature) string {
 	names := make([]string, len(sigs))
 	for i, s := range sigs {
-		names[i] = fmt.Sprintf("%s+%08x", clip(s.Name), s.Hash)
+		names[i] = fmt.Sprintf("%s+%08x", jcs.Clip(s.Name), s.Hash)
 	}
 	return strings.Join(names, ", ")
 }
@@ -132,11 +133,11 @@ func splitCheckpoint(signed []byte) (c Checkpoint, sigs []string, err error) {
 		raw, err := base64.StdEncoding.Strict().DecodeString(b64)
 		if !ok || !strings.HasPrefix(line, signaturePrefix) || !validOrigin(name) || err != nil || len(raw) < 5 ||
 			base64.StdEncoding.EncodeToString(raw) != b64 {
-			return c, nil, fmt.Errorf("checkpoint: signature line %q is not in its one form", clip(line))
+			return c, nil, fmt.Errorf("checkpoint: signature line %q is not in its one form", jcs.Clip(line))
 		}
 		key := name + string(raw[:4])
 		if seen[key] {
-			return c, nil, fmt.Errorf("checkpoint: key %s+%08x signs twice", clip(name), raw[:4])
+			return c, nil, fmt.Errorf("checkpoint: key %s+%08x signs twice", jcs.Clip(name), raw[:4])
 		}
 		seen[key] = true
 	}
@@ -203,7 +204,7 @@ func ParseProof(data []byte) (Proof, error) {
 func parseHash(s string) (h tlog.Hash, err error) {
 	raw, err := decodeBase64(base64.StdEncoding, s)
 	if err != nil || len(raw) != tlog.HashSize {
-		return h, fmt.Errorf("%q is not 32 bytes of base64", clip(s))
+		return h, fmt.Errorf("%q is not 32 bytes of base64", jcs.Clip(s))
 	}
 	return tlog.Hash(raw), nil
 }
@@ -225,7 +226,7 @@ func decodeBase64(enc *base64.Encoding, s string) ([]byte, error) {
 func parseDecimal(s string) (int64, error) {
 	n, err := strconv.ParseInt(s, 10, 64)
 	if err != nil || n < 0 || strconv.FormatInt(n, 10) != s {
-		return 0, fmt.Errorf("%q is not a decimal number in its one form", clip(s))
+		return 0, fmt.Errorf("%q is not a decimal number in its one form", jcs.Clip(s))
 	}
 	return n, nil
 }
@@ -244,10 +245,10 @@ func WitnessVerifier(vkey string) (note.Verifier, error) {
 	hash, b64, _ := strings.Cut(rest, "+")
 	raw, err := decodeBase64(base64.StdEncoding, b64)
 	if err != nil || len(raw) != 1+ed25519.PublicKeySize || (raw[0] != keyEd25519 && raw[0] != keyCosignature) || !validOrigin(name) {
-		return nil, fmt.Errorf("witness key %q: want name+hash+base64 of an Ed25519 key", clip(vkey))
+		return nil, fmt.Errorf("witness key %q: want name+hash+base64 of an Ed25519 key", jcs.Clip(vkey))
 	}
 	if fmt.Sprintf("%08x", keyHash(name, raw)) != hash {
-		return nil, fmt.Errorf("witness key %q: the hash does not fit the key", clip(vkey))
+		return nil, fmt.Errorf("witness key %q: the hash does not fit the key", jcs.Clip(vkey))
 	}
 	raw[0] = keyCosignature
 	return &witness{name: name, hash: keyHash(name, raw), key: raw[1:]}, nil

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/countersign/countersign/internal/jcs"
 )
 
 // quorumSteps counts people: natural persons, never decisions or groups.
@@ -29,7 +31,7 @@ func (f *caseFile) approvers() ([]string, error) {
 		}
 		p := m.entry.Leaf.Actor
 		if !IsID(PrefixPerson, p) {
-			return nil, fmt.Errorf("%q is no person", clip(p))
+			return nil, fmt.Errorf("%q is no person", jcs.Clip(p))
 		}
 		if slices.Contains(people, p) {
 			return nil, fmt.Errorf("%s approved twice", p)
@@ -51,7 +53,7 @@ func (f *caseFile) checkClauses() error {
 		met, known := f.met(f.decisions[:i+1])
 		switch {
 		case says != StatusApproved && says != StatusPending:
-			return fmt.Errorf("after the approval %s the status is %q", m.entry.Leaf.Facts["decision"], clip(string(says)))
+			return fmt.Errorf("after the approval %s the status is %q", m.entry.Leaf.Facts["decision"], jcs.Clip(string(says)))
 		case known && says == StatusApproved && !met:
 			return fmt.Errorf("approved with %s, when fewer people had approved than the requirement asks for", m.entry.Leaf.Facts["decision"])
 		}
@@ -128,7 +130,7 @@ func (c *checker) endSteps(f *caseFile, r *Receipt) {
 	case status == StatusPending || status == StatusUnsatisfiable:
 		err = fmt.Errorf("%q: nothing has been decided, so there is nothing to prove", status)
 	case r.Status != status:
-		err = fmt.Errorf("the receipt says %q, the entries %q", clip(string(r.Status)), status)
+		err = fmt.Errorf("the receipt says %q, the entries %q", jcs.Clip(string(r.Status)), status)
 	}
 	c.v.Status = status
 	c.step(StepStatus, string(status), err)
@@ -153,7 +155,7 @@ func (c *checker) endSteps(f *caseFile, r *Receipt) {
 
 func checkSummary(says string, entries []CaseEntry) error {
 	if want := Summary(entries); says != want {
-		return fmt.Errorf("it says %q, the entries say %q", clip(says), want)
+		return fmt.Errorf("it says %q, the entries say %q", jcs.Clip(says), want)
 	}
 	return nil
 }
@@ -178,10 +180,10 @@ func (f *caseFile) status() (status Status, approved time.Time, err error) {
 		id := m.entry.Leaf.Facts["decision"]
 		switch {
 		case status != StatusPending && status != StatusUnsatisfiable && !(status == StatusApproved && act == ActRevoke):
-			return status, approved, fmt.Errorf("%s was made when the status was %q", id, clip(string(status)))
+			return status, approved, fmt.Errorf("%s was made when the status was %q", id, jcs.Clip(string(status)))
 		case act == ActDeny && says != StatusDenied, act == ActRevoke && says != StatusRevoked,
 			act == ActApprove && says != StatusApproved && says != StatusPending:
-			return status, approved, fmt.Errorf("%s is to %s, and the status after it %q", id, act, clip(string(says)))
+			return status, approved, fmt.Errorf("%s is to %s, and the status after it %q", id, act, jcs.Clip(string(says)))
 		}
 		status = says
 		if status == StatusApproved {
@@ -190,7 +192,7 @@ func (f *caseFile) status() (status Status, approved time.Time, err error) {
 	}
 	if f.release != nil {
 		if says := Status(f.release.Leaf.Facts["status"]); status != StatusApproved || says != StatusReleased {
-			return status, approved, fmt.Errorf("released from the status %q into %q", status, clip(string(says)))
+			return status, approved, fmt.Errorf("released from the status %q into %q", status, jcs.Clip(string(says)))
 		}
 		status = StatusReleased
 	}
@@ -208,7 +210,7 @@ func weighedStatus(outcome Outcome, status Status) error {
 		ok = status == StatusDenied || status == StatusRevoked // revoked: it had been approved before
 	}
 	if !ok {
-		return fmt.Errorf("the outcome %q does not lead to the status %q", clip(string(outcome)), clip(string(status)))
+		return fmt.Errorf("the outcome %q does not lead to the status %q", jcs.Clip(string(outcome)), jcs.Clip(string(status)))
 	}
 	return nil
 }
@@ -225,7 +227,7 @@ func (f *caseFile) founding() (bool, error) {
 		case says == "true":
 			founding = true
 		default:
-			return false, fmt.Errorf("%s is stamped %q", e.Leaf.ID, clip(says))
+			return false, fmt.Errorf("%s is stamped %q", e.Leaf.ID, jcs.Clip(says))
 		}
 	}
 	return founding, nil

@@ -16,6 +16,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/countersign/countersign/internal/jcs"
 )
 
 // Flags of authenticator data (Web Authentication Level 3 §6.1).
@@ -34,7 +36,7 @@ type assertion struct {
 	authData   []byte
 	clientData []byte
 	signature  []byte
-	client     *Node // clientData, parsed
+	client     *jcs.Node // clientData, parsed
 }
 
 // passkeySteps verifies the assertion (Web Authentication Level 3 §7.2) with the
@@ -71,13 +73,13 @@ func (m *madeDecision) openEnrolment(f *caseFile) error {
 	p := m.decision.Evidence.Passkey
 	e := f.enrolments[p.Authenticator]
 	if e == nil {
-		return fmt.Errorf("no entry enrols the authenticator %q", clip(p.Authenticator))
+		return fmt.Errorf("no entry enrols the authenticator %q", jcs.Clip(p.Authenticator))
 	}
 	switch {
 	case e.Index > m.entry.Index:
 		return fmt.Errorf("%s was enrolled after the decision", p.Authenticator)
 	case e.Leaf.Subject != m.decision.Person.ID:
-		return fmt.Errorf("%s is enrolled for %s, not for %s", p.Authenticator, clip(e.Leaf.Subject), m.decision.Person.ID)
+		return fmt.Errorf("%s is enrolled for %s, not for %s", p.Authenticator, jcs.Clip(e.Leaf.Subject), m.decision.Person.ID)
 	case e.Leaf.Facts["type"] != "passkey":
 		return fmt.Errorf("%s is not enrolled as a passkey", p.Authenticator)
 	}
@@ -86,7 +88,7 @@ func (m *madeDecision) openEnrolment(f *caseFile) error {
 		return nil
 	}
 	var en Enrolment
-	if !IsCanonical([]byte(o.Value)) {
+	if !jcs.IsCanonical([]byte(o.Value)) {
 		return errors.New("the enrolment is not in canonical form")
 	}
 	if err := DecodeStrict([]byte(o.Value), &en); err != nil {
@@ -96,11 +98,11 @@ func (m *madeDecision) openEnrolment(f *caseFile) error {
 	case en.Authenticator != p.Authenticator || en.Type != "passkey":
 		return errors.New("the enrolment is of another authenticator than its entry says")
 	case en.Person != m.decision.Person.ID:
-		return fmt.Errorf("the key is bound to %s, not to %s", clip(en.Person), m.decision.Person.ID)
+		return fmt.Errorf("the key is bound to %s, not to %s", jcs.Clip(en.Person), m.decision.Person.ID)
 	case en.CredentialID != p.CredentialID:
 		return errors.New("the assertion is of another credential")
 	case en.RPID != p.RPID:
-		return fmt.Errorf("enrolled for %q, used for %q", clip(en.RPID), clip(p.RPID))
+		return fmt.Errorf("enrolled for %q, used for %q", jcs.Clip(en.RPID), jcs.Clip(p.RPID))
 	case en.Simulated != p.Simulated:
 		return errors.New("enrolment and evidence differ on whether the authenticator is simulated")
 	}
@@ -118,7 +120,7 @@ func openAssertion(p *PasskeyEvidence) (a assertion, err error) {
 			return a, fmt.Errorf("%s: %w", part.name, err)
 		}
 	}
-	if a.client, err = ParseJSON(a.clientData); err != nil {
+	if a.client, err = jcs.Parse(a.clientData); err != nil {
 		return a, fmt.Errorf("client data: %w", err)
 	}
 	if len(a.authData) < authDataLen {
@@ -131,17 +133,11 @@ func openAssertion(p *PasskeyEvidence) (a assertion, err error) {
 }
 
 // text returns a string member of the client data.
-func (a assertion) text(name string) (string, bool) {
-	n := a.client.Member(name)
-	if n == nil || n.kind != kindString {
-		return "", false
-	}
-	return n.text, true
-}
+func (a assertion) text(name string) (string, bool) { return a.client.Member(name).Text() }
 
 func (a assertion) checkChallenge(want [32]byte) error {
 	if typ, _ := a.text("type"); typ != "webauthn.get" {
-		return fmt.Errorf("the client data is of type %q, want %q", clip(typ), "webauthn.get")
+		return fmt.Errorf("the client data is of type %q, want %q", jcs.Clip(typ), "webauthn.get")
 	}
 	if have, _ := a.text("challenge"); have != base64.RawURLEncoding.EncodeToString(want[:]) {
 		return errors.New("what was signed is not the digest of the statement")
@@ -153,9 +149,9 @@ func (a assertion) checkChallenge(want [32]byte) error {
 // be clicked without being seen, so neither crossOrigin nor topOrigin may be set.
 func (a assertion) checkOrigin(origin, rpID string) error {
 	if have, _ := a.text("origin"); have != origin || origin == "" {
-		return fmt.Errorf("signed at %q, the evidence says %q", clip(have), clip(origin))
+		return fmt.Errorf("signed at %q, the evidence says %q", jcs.Clip(have), jcs.Clip(origin))
 	}
-	if n := a.client.Member("crossOrigin"); n != nil && (n.kind != kindBool || n.text != "false") {
+	if n := a.client.Member("crossOrigin"); n != nil && string(n.Canonical()) != "false" {
 		return errors.New("signed in a frame of another origin")
 	}
 	if a.client.Member("topOrigin") != nil {
@@ -163,10 +159,10 @@ func (a assertion) checkOrigin(origin, rpID string) error {
 	}
 	u, err := url.Parse(origin)
 	if err != nil || u.Host == "" || u.Scheme+"://"+u.Host != origin {
-		return fmt.Errorf("%q is not a web origin", clip(origin))
+		return fmt.Errorf("%q is not a web origin", jcs.Clip(origin))
 	}
 	if host := u.Hostname(); rpID == "" || (host != rpID && !strings.HasSuffix(host, "."+rpID)) {
-		return fmt.Errorf("the origin %s is not of the relying party %q", origin, clip(rpID))
+		return fmt.Errorf("the origin %s is not of the relying party %q", origin, jcs.Clip(rpID))
 	}
 	sum := sha256.Sum256([]byte(rpID))
 	if !bytes.Equal(sum[:], a.authData[:32]) {
@@ -177,10 +173,10 @@ func (a assertion) checkOrigin(origin, rpID string) error {
 
 func (o VerifyOptions) expectedOrigin(origin, rpID string) error {
 	if o.RPID != "" && rpID != o.RPID {
-		return fmt.Errorf("relying party %q, expected %q", clip(rpID), o.RPID)
+		return fmt.Errorf("relying party %q, expected %q", jcs.Clip(rpID), o.RPID)
 	}
 	if len(o.Origins) > 0 && !slices.Contains(o.Origins, origin) {
-		return fmt.Errorf("origin %q is not among those expected", clip(origin))
+		return fmt.Errorf("origin %q is not among those expected", jcs.Clip(origin))
 	}
 	return nil
 }

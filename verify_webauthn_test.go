@@ -16,6 +16,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/countersign/countersign/internal/jcs"
 )
 
 // sharedVectors reads a file of the standards' test vectors, or skips the test
@@ -140,7 +142,7 @@ func TestWebAuthnChromium(t *testing.T) {
 	if err := json.Unmarshal(sharedVectors(t, "webauthn-chromium156.json"), &v); err != nil {
 		t.Fatal(err)
 	}
-	if !IsCanonical([]byte(v.ApprovalJCS)) || string(SumBytes([]byte(v.ApprovalJCS))) != digestPrefix+v.ApprovalSHA256 {
+	if !jcs.IsCanonical([]byte(v.ApprovalJCS)) || string(SumBytes([]byte(v.ApprovalJCS))) != digestPrefix+v.ApprovalSHA256 {
 		t.Error("the canonical bytes have another digest")
 	}
 	sum, err := hex.DecodeString(v.ApprovalSHA256)

@@ -19,6 +19,7 @@ import (
 
 	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/authority"
+	"github.com/countersign/countersign/internal/jcs"
 )
 
 // call is one HTTP request on its way through. It is also the response's writer, so
@@ -35,7 +36,7 @@ type call struct {
 	org    *authority.Authority
 	caller authority.Caller
 	who    string // key_… or per_…, for the log and the limits
-	node   *countersign.Node
+	node   *jcs.Node
 
 	status int
 	fault  error // why the answer is a problem; its causes are for the log only
@@ -241,7 +242,7 @@ func (c *call) read() error {
 	if err != nil {
 		return err
 	}
-	if c.node, err = countersign.ParseJSON(data); err != nil {
+	if c.node, err = jcs.Parse(data); err != nil {
 		return countersign.NewProblem(countersign.CodeMalformed, "%s", err)
 	}
 	return nil
@@ -272,7 +273,7 @@ func (c *call) bounded(most int64) ([]byte, error) {
 }
 
 // decode reads the parsed body into v, strictly.
-func (c *call) decode(v any) error { return c.node.Decode(v) }
+func (c *call) decode(v any) error { return countersign.ProblemOf(c.node.Decode(v)) }
 
 func (c *call) session() authority.Session { return *c.caller.Session }
 

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/countersign/countersign"
+	"github.com/countersign/countersign/internal/jcs"
 	"github.com/countersign/countersign/internal/testkit"
 )
 
@@ -23,7 +24,7 @@ func TestSmallOrderPassesInOneCall(t *testing.T) {
 		}
 		s.Verify(out.Receipt)
 		a := s.Send("GET", "/v1/requests/"+out.ID+"/receipt", s.Key, nil)
-		if !countersign.IsCanonical(a.Body) {
+		if !jcs.IsCanonical(a.Body) {
 			t.Error("the receipt is not in its one encoding")
 		}
 		s.Verify(a.Body)

@@ -5,7 +5,7 @@ import (
 	"encoding/base64"
 	"slices"
 
-	"github.com/countersign/countersign"
+	"github.com/countersign/countersign/internal/jcs"
 	"github.com/go-webauthn/webauthn/protocol"
 )
 
@@ -34,7 +34,7 @@ func parseResponse(data []byte) (response, error) {
 	if len(data) > maxResponse {
 		return r, refused(ErrResponse, "the passkey's answer is larger than %d bytes", maxResponse)
 	}
-	n, err := countersign.ParseJSON(data)
+	n, err := jcs.Parse(data)
 	if err != nil {
 		return r, refused(ErrResponse, "the passkey's answer is no JSON text: %v", err)
 	}
@@ -70,9 +70,9 @@ func parseResponse(data []byte) (response, error) {
 	return r, nil
 }
 
-func text(n *countersign.Node, to *string) bool { return n != nil && n.Decode(to) == nil }
+func text(n *jcs.Node, to *string) bool { return n != nil && n.Decode(to) == nil }
 
-func bytesOf(n *countersign.Node, to *[]byte) bool {
+func bytesOf(n *jcs.Node, to *[]byte) bool {
 	var s string
 	if !text(n, &s) {
 		return false
@@ -87,7 +87,7 @@ func bytesOf(n *countersign.Node, to *[]byte) bool {
 // than the library does, more strictly: encoding/json accepts members in another case
 // and takes the last of two, and the library compares origins loosely.
 func (rp *RelyingParty) checkClientData(data []byte, kind protocol.CeremonyType, sum [32]byte) (origin string, err error) {
-	n, err := countersign.ParseJSON(data)
+	n, err := jcs.Parse(data)
 	if err != nil {
 		return "", refused(ErrResponse, "the passkey's client data is no JSON text: %v", err)
 	}

@@ -17,8 +17,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/authn"
+	"github.com/countersign/countersign/internal/jcs"
 	"github.com/descope/virtualwebauthn"
 	"github.com/go-webauthn/webauthn/protocol"
 )
@@ -279,7 +279,7 @@ func TestChromiumVectors(t *testing.T) {
 		t.Errorf("record %+v", p)
 	}
 	sum := sha256.Sum256([]byte(v.ApprovalJCS))
-	if hex.EncodeToString(sum[:]) != v.ApprovalSHA256 || !countersign.IsCanonical([]byte(v.ApprovalJCS)) {
+	if hex.EncodeToString(sum[:]) != v.ApprovalSHA256 || !jcs.IsCanonical([]byte(v.ApprovalJCS)) {
 		t.Fatal("the vector's document is not canonical")
 	}
 	get := ceremonyVector{id: id, clientData: []byte(v.Get.OK.Cdj), data: raw(v.Get.OK.Ad), signature: raw(v.Get.OK.Sig)}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/authority"
+	"github.com/countersign/countersign/internal/jcs"
 	"github.com/countersign/countersign/internal/store"
 )
 
@@ -234,7 +235,7 @@ func TestPreferencesAreOnesOwn(t *testing.T) {
 		}
 		h.read(func(tx *store.Tx) error {
 			p, err := tx.Person(marta.id)
-			if !countersign.IsCanonical([]byte(p.Settings)) {
+			if !jcs.IsCanonical([]byte(p.Settings)) {
 				h.t.Errorf("stored as %s", p.Settings)
 			}
 			return err

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/countersign/countersign"
+	"github.com/countersign/countersign/internal/jcs"
 	"golang.org/x/text/unicode/norm"
 )
 
@@ -24,7 +25,7 @@ func readDocument(raw json.RawMessage, pointer string, kinds []string) (*intake,
 	if len(raw) == 0 {
 		return nil, countersign.Invalid(countersign.FieldError{Pointer: pointer, Detail: "required"})
 	}
-	node, err := countersign.ParseJSON(raw)
+	node, err := jcs.Parse(raw)
 	if err != nil {
 		return nil, countersign.NewProblem(countersign.CodeMalformed, "%s: %v", pointer, err)
 	}
@@ -33,7 +34,7 @@ func readDocument(raw json.RawMessage, pointer string, kinds []string) (*intake,
 		return nil, countersign.NewProblem(countersign.CodeTooLarge, "the document has %d bytes, at most %d", len(in.canonical), countersign.MaxDocumentBytes)
 	}
 	if err := node.DecodeAt(in.doc, pointer); err != nil {
-		return nil, err
+		return nil, countersign.ProblemOf(err)
 	}
 	if err := in.doc.Validate(pointer); err != nil {
 		return nil, err

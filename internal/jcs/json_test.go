@@ -1,4 +1,4 @@
-package countersign
+package jcs
 
 import (
 	"encoding/json"
@@ -46,13 +46,13 @@ func TestRuling34StrictJSON(t *testing.T) {
 		strings.Repeat("[", 66):     "levels deep",
 		strings.Repeat(`{"a":`, 66): "levels deep",
 	} {
-		_, err := ParseJSON([]byte(text))
+		_, err := Parse([]byte(text))
 		var syntax *SyntaxError
 		if !errors.As(err, &syntax) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", text, err, want)
 		}
 	}
-	_, err := ParseJSON([]byte("{\n\"a\": 1,\n\"a\": 2}"))
+	_, err := Parse([]byte("{\n\"a\": 1,\n\"a\": 2}"))
 	var syntax *SyntaxError
 	if !errors.As(err, &syntax) || syntax.Line != 3 || syntax.Offset != 10 {
 		t.Errorf("%+v", syntax)
@@ -70,11 +70,11 @@ func TestLargeObjectsFindRepetitions(t *testing.T) {
 		}
 		for i := range n {
 			name := "k" + strings.Repeat("x", i)
-			if _, err := ParseJSON([]byte(b.String() + `"` + name + `":2}`)); err == nil {
+			if _, err := Parse([]byte(b.String() + `"` + name + `":2}`)); err == nil {
 				t.Errorf("%d members, %q twice: accepted", n, name)
 			}
 		}
-		node, err := ParseJSON([]byte(b.String() + `"last":"v"}`))
+		node, err := Parse([]byte(b.String() + `"last":"v"}`))
 		if err != nil || node.Member("last") == nil || node.Member("none") != nil || node.Member("last").Member("x") != nil {
 			t.Errorf("%d members: %v", n, err)
 		}
@@ -87,7 +87,7 @@ func FuzzParseJSON(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		n, err := ParseJSON(data)
+		n, err := Parse(data)
 		if err == nil && (!json.Valid(data) || n == nil) {
 			t.Fatalf("%q is not JSON and is accepted", data)
 		}

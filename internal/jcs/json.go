@@ -1,4 +1,4 @@
-package countersign
+package jcs
 
 import (
 	"fmt"
@@ -54,6 +54,14 @@ func (n *Node) Member(name string) *Node {
 	return nil
 }
 
+// Text returns the value of a string.
+func (n *Node) Text() (s string, ok bool) {
+	if n == nil || n.kind != kindString {
+		return "", false
+	}
+	return n.text, true
+}
+
 // SyntaxError says where a JSON text breaks the rules.
 type SyntaxError struct {
 	Offset int    // bytes from the start
@@ -65,10 +73,10 @@ func (e *SyntaxError) Error() string {
 	return fmt.Sprintf("JSON line %d, byte %d: %s", e.Line, e.Offset, e.Reason)
 }
 
-// ParseJSON reads one JSON text strictly: UTF-8, no duplicate members, no lone
+// Parse reads one JSON text strictly: UTF-8, no duplicate members, no lone
 // surrogates, no number outside a double, nothing after the value, at most 64
 // levels deep. encoding/json alone accepts most of these.
-func ParseJSON(data []byte) (*Node, error) {
+func Parse(data []byte) (*Node, error) {
 	p := &parser{data: string(data)}
 	if !utf8.Valid(data) {
 		for i := 0; i < len(data); {
@@ -202,7 +210,7 @@ func (p *parser) object(n *Node, depth int) error {
 			seen[name] = true
 		}
 		if twice {
-			return p.fail(at, "member %q stands twice", clip(name))
+			return p.fail(at, "member %q stands twice", Clip(name))
 		}
 		p.space()
 		if p.at >= len(p.data) || p.data[p.at] != ':' {
@@ -293,7 +301,7 @@ func (p *parser) num(n *Node) error {
 	n.text = p.data[from:p.at]
 	f, err := strconv.ParseFloat(n.text, 64)
 	if err != nil || math.IsInf(f, 0) {
-		return p.fail(from, "number %s is outside what JSON can carry safely", clip(n.text))
+		return p.fail(from, "number %s is outside what JSON can carry safely", Clip(n.text))
 	}
 	n.number = f
 	return nil

@@ -1,9 +1,16 @@
-package countersign
+package jcs
 
 import (
 	"sort"
 	"strconv"
 )
+
+// Difference is one field in which two texts differ; the side that lacks it is empty.
+type Difference struct {
+	Pointer string // JSON pointer (RFC 6901)
+	Stored  string
+	Sent    string
+}
 
 // maxDifferences bounds the list that [Compare] returns.
 const maxDifferences = 100
@@ -12,11 +19,11 @@ const maxDifferences = 100
 // a fixed order. A field that is only on one side has the other side empty. Nothing
 // is left out of the comparison but what goes beyond the first 100 differences.
 func Compare(stored, sent []byte) ([]Difference, error) {
-	a, err := ParseJSON(stored)
+	a, err := Parse(stored)
 	if err != nil {
 		return nil, err
 	}
-	b, err := ParseJSON(sent)
+	b, err := Parse(sent)
 	if err != nil {
 		return nil, err
 	}
@@ -40,7 +47,7 @@ func (c *comparison) nodes(at string, a, b *Node) {
 		c.add(at, a, b)
 	case a.kind == kindObject && b.kind == kindObject:
 		for _, name := range names(a, b) {
-			c.nodes(at+"/"+escapePointer(name), a.Member(name), b.Member(name))
+			c.nodes(at+"/"+EscapePointer(name), a.Member(name), b.Member(name))
 		}
 	case a.kind == kindArray && b.kind == kindArray:
 		for i := range max(len(a.items), len(b.items)) {

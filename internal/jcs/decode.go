@@ -1,4 +1,4 @@
-package countersign
+package jcs
 
 import (
 	"encoding/json"
@@ -10,20 +10,38 @@ import (
 	"sync"
 )
 
-// DecodeStrict reads one JSON text into the struct that v points to. Beyond what
-// [ParseJSON] refuses, it refuses unknown members, members in another case, null,
-// and values of another type; the error is a [Problem] that names every place it
-// found, as JSON pointers (RFC 6901).
-func DecodeStrict(data []byte, v any) error {
-	n, err := ParseJSON(data)
+// FieldError names one wrong place of a text.
+type FieldError struct {
+	Pointer string // JSON pointer (RFC 6901)
+	Detail  string
+}
+
+// DecodeError names the places in which a text does not fit what it is read into.
+type DecodeError struct{ Fields []FieldError }
+
+func (e *DecodeError) Error() string {
+	var b strings.Builder
+	for i, f := range e.Fields {
+		if i > 0 {
+			b.WriteString("; ")
+		}
+		b.WriteString(f.Pointer + ": " + f.Detail)
+	}
+	return b.String()
+}
+
+// Decode reads one JSON text into the struct that v points to. Beyond what [Parse]
+// refuses with a [*SyntaxError], it refuses unknown members, members in another case,
+// null, and values of another type; the error is then a [*DecodeError].
+func Decode(data []byte, v any) error {
+	n, err := Parse(data)
 	if err != nil {
-		return NewProblem(CodeMalformed, "%s", err)
+		return err
 	}
 	return n.Decode(v)
 }
 
-// Decode reads the node into the struct that v points to, as strictly as
-// [DecodeStrict].
+// Decode reads the node into the struct that v points to, as strictly as [Decode].
 func (n *Node) Decode(v any) error { return n.DecodeAt(v, "") }
 
 // DecodeAt is Decode for a node that stands somewhere inside a body: the pointers of
@@ -32,17 +50,18 @@ func (n *Node) DecodeAt(v any, pointer string) error {
 	d := &decoder{}
 	d.value(n, reflect.ValueOf(v).Elem(), pointer)
 	if len(d.errors) > 0 {
-		return Invalid(d.errors...)
+		return &DecodeError{Fields: d.errors}
 	}
 	return nil
 }
 
 type decoder struct{ errors []FieldError }
 
-const maxFieldErrors = 20
+// MaxFieldErrors is how many wrong places are named at most.
+const MaxFieldErrors = 20
 
 func (d *decoder) fail(pointer, format string, args ...any) {
-	if len(d.errors) < maxFieldErrors {
+	if len(d.errors) < MaxFieldErrors {
 		d.errors = append(d.errors, FieldError{Pointer: pointer, Detail: fmt.Sprintf(format, args...)})
 	}
 }
@@ -99,14 +118,14 @@ func (d *decoder) value(n *Node, v reflect.Value, at string) {
 		m := reflect.MakeMapWithSize(v.Type(), len(n.members))
 		for _, mem := range n.members {
 			e := reflect.New(v.Type().Elem()).Elem()
-			d.value(mem.value, e, at+"/"+escapePointer(mem.name))
+			d.value(mem.value, e, at+"/"+EscapePointer(mem.name))
 			m.SetMapIndex(reflect.ValueOf(mem.name), e)
 		}
 		v.Set(m)
 	case reflect.Struct:
 		d.object(n, v, at)
 	default:
-		panic("countersign: DecodeStrict into " + v.Type().String()) // a programmer's error, found by the first test
+		panic("jcs: Decode into " + v.Type().String()) // a programmer's error, found by the first test
 	}
 }
 
@@ -123,10 +142,10 @@ func (d *decoder) object(n *Node, v reflect.Value, at string) {
 	for _, m := range n.members {
 		i, ok := fields[m.name]
 		if !ok {
-			d.fail(at+"/"+escapePointer(clip(m.name)), "%s", unknownMember(m.name, fields))
+			d.fail(at+"/"+EscapePointer(Clip(m.name)), "%s", unknownMember(m.name, fields))
 			continue
 		}
-		d.value(m.value, v.FieldByIndex(i), at+"/"+escapePointer(m.name))
+		d.value(m.value, v.FieldByIndex(i), at+"/"+EscapePointer(m.name))
 	}
 }
 
@@ -166,6 +185,7 @@ func fieldsOf(t reflect.Type) map[string][]int {
 	return m
 }
 
-func escapePointer(s string) string {
+// EscapePointer writes the name of a member as a part of a JSON pointer.
+func EscapePointer(s string) string {
 	return strings.ReplaceAll(strings.ReplaceAll(s, "~", "~0"), "/", "~1")
 }

@@ -1,11 +1,6 @@
-package countersign
+package jcs
 
 import (
-	"crypto/sha256"
-	"crypto/subtle"
-	"encoding/hex"
-	"encoding/json"
-	"fmt"
 	"math"
 	"slices"
 	"strconv"
@@ -14,53 +9,11 @@ import (
 	"unicode/utf8"
 )
 
-// Digest is the SHA-256 of canonical bytes, written "sha-256:" and 64 lower-case
-// hexadecimal digits.
-type Digest string
-
-const digestPrefix = "sha-256:"
-
-// SumBytes returns the digest of bytes as they are. The caller has made them
-// canonical.
-func SumBytes(canonical []byte) Digest {
-	sum := sha256.Sum256(canonical)
-	return Digest(digestPrefix + hex.EncodeToString(sum[:]))
-}
-
-// Valid reports whether d has the one form that a digest is written in.
-func (d Digest) Valid() bool {
-	hexa, ok := strings.CutPrefix(string(d), digestPrefix)
-	if !ok || len(hexa) != 64 {
-		return false
-	}
-	for i := range len(hexa) {
-		if c := hexa[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {
-			return false
-		}
-	}
-	return true
-}
-
-// Equal compares two digests in constant time.
-func (d Digest) Equal(other Digest) bool {
-	return subtle.ConstantTimeCompare([]byte(d), []byte(other)) == 1
-}
-
-// Canonical returns the canonical bytes (RFC 8785) of a Go value: its JSON form
-// with members sorted by UTF-16 code units, no white space, minimal escapes.
-func Canonical(v any) ([]byte, error) {
-	raw, err := json.Marshal(v)
-	if err != nil {
-		return nil, err
-	}
-	return Canonicalize(raw)
-}
-
 // Canonicalize returns the canonical bytes (RFC 8785) of one JSON text. It refuses
 // what I-JSON (RFC 7493) forbids: duplicate members, invalid UTF-8, lone
 // surrogates, numbers that a double cannot hold; and trailing data.
 func Canonicalize(data []byte) ([]byte, error) {
-	n, err := ParseJSON(data)
+	n, err := Parse(data)
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +22,7 @@ func Canonicalize(data []byte) ([]byte, error) {
 
 // IsCanonical reports whether data is one JSON text in its canonical form.
 func IsCanonical(data []byte) bool {
-	n, err := ParseJSON(data)
+	n, err := Parse(data)
 	return err == nil && string(n.Canonical()) == string(data)
 }
 
@@ -88,7 +41,7 @@ func (n *Node) appendCanonical(b []byte) []byte {
 			if i > 0 {
 				b = append(b, ',')
 			}
-			b = append(appendString(b, m.name), ':')
+			b = append(AppendString(b, m.name), ':')
 			b = m.value.appendCanonical(b)
 		}
 		return append(b, '}')
@@ -102,7 +55,7 @@ func (n *Node) appendCanonical(b []byte) []byte {
 		}
 		return append(b, ']')
 	case kindString:
-		return appendString(b, n.text)
+		return AppendString(b, n.text)
 	case kindNumber:
 		return appendNumber(b, n.number)
 	default: // true, false, null
@@ -110,11 +63,11 @@ func (n *Node) appendCanonical(b []byte) []byte {
 	}
 }
 
-func compareMembers(a, b member) int { return compareUTF16(a.name, b.name) }
+func compareMembers(a, b member) int { return CompareNames(a.name, b.name) }
 
-// compareUTF16 orders strings by UTF-16 code units (RFC 8785 §3.2.3). It differs
+// CompareNames orders strings by UTF-16 code units (RFC 8785 §3.2.3). It differs
 // from byte order only where one side has a character beyond the basic plane.
-func compareUTF16(a, b string) int {
+func CompareNames(a, b string) int {
 	for a != "" && b != "" {
 		ra, na := utf8.DecodeRuneInString(a)
 		rb, nb := utf8.DecodeRuneInString(b)
@@ -136,8 +89,8 @@ func compareUTF16(a, b string) int {
 	return len(a) - len(b)
 }
 
-// appendString writes a string with the escapes of RFC 8785 §3.2.2.2.
-func appendString(b []byte, s string) []byte {
+// AppendString writes a string with the escapes of RFC 8785 §3.2.2.2.
+func AppendString(b []byte, s string) []byte {
 	const hexa = "0123456789abcdef"
 	b = append(b, '"')
 	from := 0
@@ -181,13 +134,4 @@ func appendNumber(b []byte, f float64) []byte {
 	// Go writes at least two exponent digits, ECMAScript as few as it needs.
 	mantissa, exponent, _ := strings.Cut(s, "e")
 	return append(b, mantissa+"e"+exponent[:1]+strings.TrimLeft(exponent[1:], "0")...)
-}
-
-// ParseDigest reads a digest that came from outside.
-func ParseDigest(s string) (Digest, error) {
-	d := Digest(s)
-	if !d.Valid() {
-		return "", fmt.Errorf("digest %q: want %q and 64 lower-case hexadecimal digits", clip(s), digestPrefix)
-	}
-	return d, nil
 }
