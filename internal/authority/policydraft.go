@@ -31,54 +31,81 @@ type PolicyTrial struct {
 	// Empty are groups that it names and that have no members: what asks them could be
 	// decided by nobody.
 	Empty []string
+	Open  int // requests of which something may still come: they would be weighed again
 }
 
 // StartDraft is the draft to begin with: the version in force, and the tests that ship
 // with it where it is one that ships.
 func (a *Authority) StartDraft(ctx context.Context, s Session) (*PolicyDraft, error) {
-	live, err := a.draftable(ctx, s)
-	if err != nil {
-		return nil, err
-	}
+	return look(ctx, a, s, func(r *reading) (*PolicyDraft, error) {
+		live, err := r.draftable()
+		if err != nil {
+			return nil, err
+		}
+		return startOf(*live), nil
+	})
+}
+
+func startOf(live PolicyView) *PolicyDraft {
 	d := &PolicyDraft{Text: live.Text, Lists: live.Lists}
 	if name := policy.OutlineOf([]byte(live.Text), nil).Name; name != "" && !strings.ContainsAny(name, "/.") {
 		if tests, err := policies.Files.ReadFile(name + "_test.yaml"); err == nil {
 			d.Tests = string(tests)
 		}
 	}
-	return d, nil
+	return d
 }
 
 // draftable reads the version in force, for whoever may propose another.
-func (a *Authority) draftable(ctx context.Context, s Session) (*PolicyView, error) {
-	if err := a.mayPropose(ctx, s, policyPublish); err != nil {
+func (r *reading) draftable() (*PolicyView, error) {
+	if err := r.member(policyPublish.groups...); err != nil {
 		return nil, err
 	}
-	return a.Policy(ctx, s, 0)
+	return r.policy(0)
 }
 
 // TryPolicy loads a draft as it would be loaded here, and runs its tests. It changes
 // nothing.
 func (a *Authority) TryPolicy(ctx context.Context, s Session, d PolicyDraft) (*PolicyTrial, error) {
-	live, err := a.draftable(ctx, s)
+	return a.tryPolicy(ctx, s, func(PolicyView) PolicyDraft { return d })
+}
+
+// BeginDraft tries the draft to begin with: see [Authority.StartDraft].
+func (a *Authority) BeginDraft(ctx context.Context, s Session) (*PolicyDraft, *PolicyTrial, error) {
+	var d PolicyDraft
+	out, err := a.tryPolicy(ctx, s, func(live PolicyView) PolicyDraft {
+		d = *startOf(live)
+		return d
+	})
+	return &d, out, err
+}
+
+// tryPolicy reads what a draft is tried against on one snapshot, and then tries it: a
+// suite of tests may be long, and no transaction waits for it.
+func (a *Authority) tryPolicy(ctx context.Context, s Session, draft func(live PolicyView) PolicyDraft) (*PolicyTrial, error) {
+	var members []store.Membership
+	var options policy.Options
+	out, err := look(ctx, a, s, func(r *reading) (*PolicyTrial, error) {
+		live, err := r.draftable()
+		if err != nil {
+			return nil, err
+		}
+		at, err := r.settings()
+		if err != nil {
+			return nil, err
+		}
+		options = a.policyOptions(at)
+		if members, err = r.tx.Memberships(); err != nil {
+			return nil, err
+		}
+		open, err := r.tx.CountOpen()
+		return &PolicyTrial{Live: *live, Open: open}, err
+	})
 	if err != nil {
 		return nil, err
 	}
-	out := &PolicyTrial{Live: *live}
-	var members []store.Membership
-	src := policy.Source{File: "policy", Text: []byte(d.Text), Lists: d.Lists}
-	err = a.db.Read(ctx, func(tx *store.Tx) error {
-		at, err := a.current(tx)
-		if err != nil {
-			return err
-		}
-		src.Options = a.policyOptions(at)
-		members, err = tx.Memberships()
-		return err
-	})
-	if err != nil {
-		return nil, fault(err)
-	}
+	d := draft(out.Live)
+	src := policy.Source{File: "policy", Text: []byte(d.Text), Lists: d.Lists, Options: options}
 	v, err := policy.Load(src)
 	if err != nil {
 		if errors.As(err, &out.Errors) {
@@ -86,7 +113,7 @@ func (a *Authority) TryPolicy(ctx context.Context, s Session, d PolicyDraft) (*P
 		}
 		return nil, fault(err)
 	}
-	out.Same = string(v.Digest()) == live.Digest
+	out.Same = string(v.Digest()) == out.Live.Digest
 	for _, g := range v.Groups() {
 		if !slices.ContainsFunc(members, func(m store.Membership) bool { return m.Group == g }) {
 			out.Empty = append(out.Empty, g)

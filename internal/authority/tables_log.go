@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/countersign/countersign"
-	"github.com/countersign/countersign/internal/audit"
 	"github.com/countersign/countersign/internal/store"
 )
 
@@ -54,13 +53,19 @@ type EntryView struct {
 
 // Entries lists published entries for whoever may audit.
 func (a *Authority) Entries(ctx context.Context, s Session, f EntryFilter, p TablePage) (*EntryTable, error) {
-	if err := a.MayAudit(ctx, Caller{Session: &s}); err != nil {
-		return nil, err
-	}
 	head, err := a.book.last()
 	if err != nil {
 		return nil, fault(err)
 	}
+	return look(ctx, a, s, func(r *reading) (*EntryTable, error) {
+		if err := r.register(); err != nil {
+			return nil, err
+		}
+		return r.entries(head, f, p)
+	})
+}
+
+func (r *reading) entries(head signedHead, f EntryFilter, p TablePage) (*EntryTable, error) {
 	before := head.tree.N
 	if p.After != "" {
 		n, err := strconv.ParseInt(p.After, 10, 64)
@@ -73,21 +78,17 @@ func (a *Authority) Entries(ctx context.Context, s Session, f EntryFilter, p Tab
 		return nil, countersign.Invalid(countersign.FieldError{Pointer: "/types", Detail: "want at most 20 types"})
 	}
 	p = p.bounded()
-	var out *EntryTable
-	err = a.db.Read(ctx, func(tx *store.Tx) error {
-		out = &EntryTable{Size: head.tree.N}
-		entries, err := f.read(tx, before, p.Limit+1)
-		if err != nil {
-			return err
-		}
-		if len(entries) > p.Limit {
-			entries = entries[:p.Limit]
-			out.Next = strconv.FormatInt(entries[p.Limit-1].Index, 10)
-		}
-		out.Items, err = a.entryRows(tx, s, entries)
-		return err
-	})
-	return out, fault(err)
+	out := &EntryTable{Size: head.tree.N}
+	entries, err := f.read(r.tx, before, p.Limit+1)
+	if err != nil {
+		return nil, err
+	}
+	if len(entries) > p.Limit {
+		entries = entries[:p.Limit]
+		out.Next = strconv.FormatInt(entries[p.Limit-1].Index, 10)
+	}
+	out.Items, err = r.entryRows(entries)
+	return out, err
 }
 
 // maxTypes bounds the types of one filter.
@@ -104,12 +105,12 @@ func (f EntryFilter) read(tx *store.Tx, before int64, limit int) ([]store.Entry,
 }
 
 // entryRows reads entries with the names of who acted and the requests they are about.
-func (a *Authority) entryRows(tx *store.Tx, s Session, entries []store.Entry) ([]EntryRow, error) {
-	b, err := a.inboxOf(tx, s)
+func (r *reading) entryRows(entries []store.Entry) ([]EntryRow, error) {
+	b, err := r.requests()
 	if err != nil {
 		return nil, err
 	}
-	r := &pageReader{a: a, tx: tx, names: map[string]string{}}
+	actors := make([]string, len(entries))
 	out := make([]EntryRow, len(entries))
 	about := make([]string, len(entries))
 	for i, e := range entries {
@@ -121,9 +122,7 @@ func (a *Authority) entryRows(tx *store.Tx, s Session, entries []store.Entry) ([
 		if out[i].At, err = time.Parse(countersign.TimeFormat, leaf.Time); err != nil {
 			return nil, err
 		}
-		if out[i].Actor, err = r.principal(leaf.Actor); err != nil {
-			return nil, err
-		}
+		actors[i] = leaf.Actor
 		for _, id := range []string{leaf.Subject, leaf.Facts["request"]} {
 			if about[i] == "" && countersign.IsID(countersign.PrefixRequest, id) {
 				about[i] = id
@@ -138,45 +137,26 @@ func (a *Authority) entryRows(tx *store.Tx, s Session, entries []store.Entry) ([
 	for i := range requests {
 		byID[requests[i].ID] = &requests[i]
 	}
+	names, err := r.principalsOf(actors)
+	if err != nil {
+		return nil, err
+	}
 	for i := range out {
-		out[i].Request = byID[about[i]]
+		out[i].Request, out[i].Actor = byID[about[i]], countersign.Principal{ID: actors[i], Name: names[actors[i]]}
 	}
 	return out, nil
 }
 
 // Entry reads one published entry with its proof.
 func (a *Authority) Entry(ctx context.Context, s Session, index int64) (*EntryView, error) {
-	if err := a.MayAudit(ctx, Caller{Session: &s}); err != nil {
-		return nil, err
-	}
 	head, err := a.book.last()
 	if err != nil {
 		return nil, fault(err)
 	}
-	if index < 0 || index >= head.tree.N {
-		return nil, notFound()
-	}
-	path, err := audit.InclusionProof(head.tree.N, index, a.db.Tiles(ctx, head.tree.N))
-	if err != nil {
-		return nil, fault(err)
-	}
-	out := &EntryView{Proof: audit.FormatProof(index, path, head.checkpoint), Checkpoint: head.checkpoint, Verifiers: a.Verifiers()}
-	err = a.db.Read(ctx, func(tx *store.Tx) error {
-		entries, err := tx.Entries(index, 1)
-		if err != nil {
-			return err
+	return look(ctx, a, s, func(r *reading) (*EntryView, error) {
+		if err := r.register(); err != nil {
+			return nil, err
 		}
-		if len(entries) != 1 || entries[0].Index != index {
-			return notFound()
-		}
-		rows, err := a.entryRows(tx, s, entries)
-		if err != nil {
-			return err
-		}
-		out.EntryRow, out.Leaf = rows[0], entries[0].Leaf
-		out.Receipt = out.Request != nil && !out.Request.Tampered && out.Request.Status != countersign.StatusPending && out.Request.Status != countersign.StatusUnsatisfiable
-		out.Openings, err = tx.Openings(entries[0].ID)
-		return err
+		return r.entry(head, index)
 	})
-	return out, fault(err)
 }

@@ -25,18 +25,7 @@ func explorerRoutes() []route {
 
 // audited keeps a page for those who may read the log. For everybody else it is not
 // there.
-func audited(serve func(*visit) error) func(*visit) error {
-	return func(v *visit) error {
-		err := v.org.MayAudit(v.ctx(), v.caller())
-		if hasCode(err, countersign.CodeForbidden) {
-			return nothingHere(v)
-		}
-		if err != nil {
-			return err
-		}
-		return serve(v)
-	}
-}
+func audited(serve func(*visit) error) func(*visit) error { return register(serve) }
 
 // auditView is the page of the log: its entries, and beside them one entry, or the log
 // as a whole.
@@ -158,7 +147,7 @@ func entryNumber(s string) (int64, error) {
 const entriesOfPage = 40
 
 func showAudit(v *visit) error {
-	w, err := v.auditPage(v.auditFilter(), nil)
+	w, _, err := v.auditPage(v.auditFilter(), nil)
 	if err != nil {
 		return err
 	}
@@ -166,29 +155,28 @@ func showAudit(v *visit) error {
 	return v.render(view{name: "audit", title: v.t("audit.title"), area: "audit", data: w})
 }
 
-// auditPage reads the list, and what stands beside it where no entry does.
-func (v *visit) auditPage(f auditFilter, at *authority.EntryView) (*auditView, error) {
+// auditPage reads the list, and the entry that was chosen, if one was.
+func (v *visit) auditPage(f auditFilter, entry *int64) (*auditView, *authority.AuditPage, error) {
 	filter, err := f.read(v.format.zone())
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	table, err := v.org.Entries(v.ctx(), *v.session, filter, authority.TablePage{After: f.After, Limit: entriesOfPage})
+	table, err := v.org.AuditPage(v.ctx(), *v.session, filter, authority.TablePage{After: f.After, Limit: entriesOfPage}, entry)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	people, err := v.org.People(v.ctx(), *v.session, "", 200)
-	if err != nil {
-		return nil, err
+	if table.Checkpoint == nil {
+		return nil, nil, nothingHere(v)
 	}
 	w := &auditView{Filter: f, Filtered: f.narrows(), Types: v.entryTypes(f.Type), Size: v.format.Count(table.Size), Words: v.site.verdicts(),
 		Back: f.address("/audit", f.After), Grown: v.site.notGrown()}
-	for _, p := range people.Items {
+	for _, p := range table.People {
 		w.People = append(w.People, choice{Value: p.ID, Text: p.Name})
 	}
 	for _, e := range table.Items {
 		row := v.auditRow(e)
 		row.Path = f.address("/audit/"+strconv.FormatInt(e.Index, 10), f.After)
-		row.Current = at != nil && at.Index == e.Index
+		row.Current = entry != nil && *entry == e.Index
 		w.Rows = append(w.Rows, row)
 	}
 	if table.Next != "" {
@@ -198,19 +186,15 @@ func (v *visit) auditPage(f auditFilter, at *authority.EntryView) (*auditView, e
 		w.Newest = f.address("/audit", "")
 	}
 	w.Group, _ = v.format.separators()
-	w.Log, err = v.logCard()
-	return w, err
+	w.Log = v.logCard(table.Checkpoint)
+	return w, table, nil
 }
 
-func (v *visit) logCard() (logView, error) {
-	checkpoint, err := v.org.Checkpoint()
-	if err != nil {
-		return logView{}, err
-	}
+func (v *visit) logCard(checkpoint []byte) logView {
 	l := logView{Checkpoint: string(checkpoint), Keys: v.org.Verifiers()}
 	l.Origin, _, _ = strings.Cut(l.Checkpoint, "\n")
 	l.Export = "countersign audit export log/\ncountersign audit verify log/ --key " + quoted(lastOf(l.Keys))
-	return l, nil
+	return l
 }
 
 func lastOf(all []string) string {

@@ -45,33 +45,33 @@ type checkView struct {
 	State                      string // "", "ok", "no", "none"
 }
 
-// entryHere reads the entry that the address names.
-func (v *visit) entryHere() (*authority.EntryView, error) {
+// entryNumber is the entry that the address names.
+func (v *visit) entryNumber() (int64, error) {
 	s := v.path("index")
 	n, err := strconv.ParseInt(s, 10, 64)
 	if err != nil || n < 0 || strconv.FormatInt(n, 10) != s {
-		return nil, nothingHere(v)
+		return 0, nothingHere(v)
 	}
-	return v.org.Entry(v.ctx(), *v.session, n)
+	return n, nil
 }
 
 func showEntry(v *visit) error {
-	e, err := v.entryHere()
+	n, err := v.entryNumber()
 	if err != nil {
 		return err
 	}
-	w, err := v.auditPage(v.auditFilter(), e)
+	w, page, err := v.auditPage(v.auditFilter(), &n)
 	if err != nil {
 		return err
 	}
-	if w.Entry, err = v.entry(e); err != nil {
+	if w.Entry, err = v.entry(page.Entry, page.Submitted); err != nil {
 		return err
 	}
-	w.Proof = fmt.Sprintf("/audit/%d/proof.json", e.Index)
+	w.Proof = fmt.Sprintf("/audit/%d/proof.json", n)
 	return v.render(view{name: "audit", title: v.t("audit.entry", "n", w.Entry.Number), area: "audit", data: w})
 }
 
-func (v *visit) entry(e *authority.EntryView) (*entryView, error) {
+func (v *visit) entry(e *authority.EntryView, submitted *authority.LoggedEntry) (*entryView, error) {
 	leaf, err := countersign.ParseLeaf(e.Leaf)
 	if err != nil {
 		return nil, err
@@ -94,16 +94,15 @@ func (v *visit) entry(e *authority.EntryView) (*entryView, error) {
 		w.Receipt = fmt.Sprintf("/audit/%d/receipt", e.Index)
 		w.Command = "countersign audit verify " + q.ID + ".receipt.json --key " + quoted(lastOf(e.Verifiers))
 	}
-	return w, v.asSubmitted(w, q.ID)
+	return w, v.asSubmitted(w, submitted)
 }
 
 // asSubmitted adds the document of a request as the log holds it.
-func (v *visit) asSubmitted(w *entryView, request string) error {
-	submitted, err := v.org.LogAbout(v.ctx(), v.caller(), request, countersign.EntryRequestSubmitted)
-	if err != nil || len(submitted) == 0 {
-		return err
+func (v *visit) asSubmitted(w *entryView, submitted *authority.LoggedEntry) error {
+	if submitted == nil {
+		return nil
 	}
-	o, ok := submitted[0].Openings[countersign.OpeningDocument]
+	o, ok := submitted.Openings[countersign.OpeningDocument]
 	if !ok {
 		w.DocumentGone = true
 		return nil
@@ -171,7 +170,11 @@ func (s *Site) unchecked(witnessed bool) []checkView {
 
 // entryReceipt hands out the receipt of the request that an entry is about, as a file.
 func entryReceipt(v *visit) error {
-	e, err := v.entryHere()
+	n, err := v.entryNumber()
+	if err != nil {
+		return err
+	}
+	e, err := v.org.Entry(v.ctx(), *v.session, n)
 	if err != nil {
 		return err
 	}

@@ -3,11 +3,8 @@ package web
 import (
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"net/http"
-	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/authority"
@@ -39,137 +36,56 @@ type growth struct {
 	Path []string `json:"path"` // hashes, base64
 }
 
-var errMoved = errors.New("the log grew while it was read")
-
 // proveLog answers with the checkpoint alone.
 func proveLog(v *visit) error { return v.answerProofs(nil) }
 
 // proveEntry answers with what proves one entry.
 func proveEntry(v *visit) error {
-	e, err := v.entryHere()
+	n, err := v.entryNumber()
 	if err != nil {
 		return err
 	}
-	return v.answerProofs(&authority.LoggedEntry{Index: e.Index, ID: e.ID, Leaf: string(e.Leaf), Openings: e.Openings})
+	return v.answerProofs(&n)
 }
 
-// answerProofs collects until everything stands under the same checkpoint: the log may
-// grow in between.
-func (v *visit) answerProofs(e *authority.LoggedEntry) error {
-	for tries := 0; ; tries++ {
-		p, err := v.proofs(e)
-		if errors.Is(err, errMoved) && tries < 20 {
-			continue
-		}
-		if errors.Is(err, errMoved) {
-			return countersign.NewProblem(countersign.CodeUnavailable, "the log grows too fast to be proven at this moment").WithHint("try again")
-		}
-		if err != nil {
-			return err
-		}
-		body, err := json.Marshal(p)
-		if err != nil {
-			return err
-		}
-		v.w.Header().Set("Content-Type", "application/json")
-		v.status = http.StatusOK
-		v.w.Write(body) // whoever hung up does not read it
-		return nil
-	}
-}
-
-func (v *visit) proofs(e *authority.LoggedEntry) (*proofs, error) {
-	checkpoint, err := v.org.Checkpoint()
-	if err != nil {
-		return nil, err
-	}
-	p := &proofs{Checkpoint: string(checkpoint), Keys: v.org.Verifiers(), Witnesses: v.org.WitnessKeys()}
-	if e != nil {
-		if p.proven, err = v.proven(*e, p.Checkpoint); err != nil {
-			return nil, err
-		}
-		if err := v.around(p, *e); err != nil {
-			return nil, err
-		}
-	}
+func (v *visit) answerProofs(entry *int64) error {
 	since, err := strconv.ParseInt(v.query("since"), 10, 64)
-	if err != nil || since < 1 {
-		return p, nil
-	}
-	p.Consistency, err = v.grown(since, p.Checkpoint)
-	return p, err
-}
-
-// proven proves an entry under the checkpoint.
-func (v *visit) proven(e authority.LoggedEntry, checkpoint string) (*proven, error) {
-	proof, err := v.org.LogProof(v.ctx(), v.caller(), e.Index)
 	if err != nil {
-		return nil, err
+		since = 0
 	}
-	if !strings.HasSuffix(proof, "\n\n"+checkpoint) {
-		return nil, errMoved
-	}
-	return &proven{Index: e.Index, Leaf: e.Leaf, Openings: e.Openings, Proof: proof}, nil
-}
-
-// grown is the proof of growth, where the log is not smaller than it was: if it is,
-// there is none, and the script says so.
-func (v *visit) grown(since int64, checkpoint string) (*growth, error) {
-	head, hashes, err := v.org.LogConsistency(v.ctx(), v.caller(), since)
-	if hasCode(err, countersign.CodeNotFound) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	if string(head) != checkpoint {
-		return nil, errMoved
-	}
-	p := &growth{Size: since, Path: []string{}}
-	for _, h := range hashes {
-		p.Path = append(p.Path, base64.StdEncoding.EncodeToString(h[:]))
-	}
-	return p, nil
-}
-
-// around adds, to a decision, what it was about and which key signed it: the entry of
-// the submission, and that of the passkey's enrolment.
-func (v *visit) around(p *proofs, e authority.LoggedEntry) error {
-	leaf, err := countersign.ParseLeaf([]byte(e.Leaf))
+	all, err := v.org.LogProofs(v.ctx(), *v.session, entry, since)
 	if err != nil {
 		return err
 	}
-	if leaf.Type != countersign.EntryDecisionMade {
-		return nil
+	p := &proofs{Checkpoint: string(all.Checkpoint), Keys: v.org.Verifiers(), Witnesses: v.org.WitnessKeys(), proven: provenOf(all.Entry),
+		Submission: provenOf(all.Submission), Enrolment: provenOf(all.Enrolment)}
+	if p.Submission != nil {
+		p.Submission.Openings = only(p.Submission.Openings, countersign.OpeningDocument)
 	}
-	submitted, err := v.org.LogAbout(v.ctx(), v.caller(), leaf.Subject, countersign.EntryRequestSubmitted)
-	if err != nil || len(submitted) == 0 {
-		return err
+	if p.Enrolment != nil {
+		p.Enrolment.Openings = only(p.Enrolment.Openings, countersign.OpeningEnrolment)
 	}
-	if p.Submission, err = v.proven(submitted[0], p.Checkpoint); err != nil {
-		return err
+	if all.Grown { // a log that is smaller than it was has none, and the script says so
+		p.Consistency = &growth{Size: since, Path: []string{}}
+		for _, h := range all.Growth {
+			p.Consistency.Path = append(p.Consistency.Path, base64.StdEncoding.EncodeToString(h[:]))
+		}
 	}
-	p.Submission.Openings = only(p.Submission.Openings, countersign.OpeningDocument)
-	key := passkeyOf(e.Openings)
-	if key == "" {
-		return nil
-	}
-	enrolled, err := v.org.LogAbout(v.ctx(), v.caller(), leaf.Actor, countersign.EntryAuthenticatorEnrolled)
+	body, err := json.Marshal(p)
 	if err != nil {
 		return err
 	}
-	at := slices.IndexFunc(enrolled, func(e authority.LoggedEntry) bool {
-		l, err := countersign.ParseLeaf([]byte(e.Leaf))
-		return err == nil && l.Facts["authenticator"] == key
-	})
-	if at < 0 {
-		return nil
-	}
-	if p.Enrolment, err = v.proven(enrolled[at], p.Checkpoint); err != nil {
-		return err
-	}
-	p.Enrolment.Openings = only(p.Enrolment.Openings, countersign.OpeningEnrolment)
+	v.w.Header().Set("Content-Type", "application/json")
+	v.status = http.StatusOK
+	v.w.Write(body) // whoever hung up does not read it
 	return nil
+}
+
+func provenOf(e *authority.ProvenEntry) *proven {
+	if e == nil {
+		return nil
+	}
+	return &proven{Index: e.Index, Leaf: e.Leaf, Openings: e.Openings, Proof: e.Proof}
 }
 
 func only(openings map[string]countersign.Opening, name string) map[string]countersign.Opening {
@@ -178,26 +94,4 @@ func only(openings map[string]countersign.Opening, name string) map[string]count
 		return map[string]countersign.Opening{}
 	}
 	return map[string]countersign.Opening{name: o}
-}
-
-// passkeyOf is the authenticator that a decision was signed with; "" without one.
-func passkeyOf(openings map[string]countersign.Opening) string {
-	d := decisionOf(openings)
-	if d == nil || d.Evidence.Passkey == nil {
-		return ""
-	}
-	return d.Evidence.Passkey.Authenticator
-}
-
-// decisionOf reads an entry's decision; nil where it has none, or it was erased.
-func decisionOf(openings map[string]countersign.Opening) *countersign.Decision {
-	o, ok := openings[countersign.OpeningDecision]
-	if !ok {
-		return nil
-	}
-	d := &countersign.Decision{}
-	if countersign.DecodeStrict([]byte(o.Value), d) != nil {
-		return nil
-	}
-	return d
 }

@@ -65,11 +65,15 @@ type draftCase struct {
 }
 
 func startDraft(v *visit) error {
-	d, err := v.org.StartDraft(v.ctx(), *v.session)
+	var d *authority.PolicyDraft
+	trial, err := v.inTurn(func() (trial *authority.PolicyTrial, err error) {
+		d, trial, err = v.org.BeginDraft(v.ctx(), *v.session)
+		return trial, err
+	})
 	if err != nil {
 		return err
 	}
-	return v.draftPage(http.StatusOK, *d, nil)
+	return v.triedPage(http.StatusOK, *d, trial, nil)
 }
 
 // checkDraft shows the draft of the form with what is to be said of it. It changes
@@ -109,14 +113,15 @@ func (v *visit) draftPage(status int, d authority.PolicyDraft, problem *errorVie
 	if err != nil {
 		return err
 	}
-	f, err := v.org.RuleFigures(v.ctx(), *v.session)
-	if err != nil {
-		return err
-	}
+	return v.triedPage(status, d, trial, problem)
+}
+
+// triedPage shows a draft with what came of trying it.
+func (v *visit) triedPage(status int, d authority.PolicyDraft, trial *authority.PolicyTrial, problem *errorView) error {
 	q := v.policyReader(nil)
 	w := q.draft(d, versionText(trial.Live.Version))
 	w.Problem, w.Reason = problem, v.form("reason")
-	w.Check = q.check(used(d), trial, f.Open)
+	w.Check = q.check(used(d), trial, trial.Open)
 	if w.Check.Ready && v.who.Founding {
 		w.Check.Second = v.t("policy.draft.founding")
 	}
@@ -132,6 +137,10 @@ func (v *visit) draftPage(status int, d authority.PolicyDraft, problem *errorVie
 // try has a draft tried: one of a person at a time, and not faster than anybody writes.
 // A suite of tests may be long, and everybody's requests are weighed on the same machine.
 func (v *visit) try(d authority.PolicyDraft) (*authority.PolicyTrial, error) {
+	return v.inTurn(func() (*authority.PolicyTrial, error) { return v.org.TryPolicy(v.ctx(), *v.session, used(d)) })
+}
+
+func (v *visit) inTurn(try func() (*authority.PolicyTrial, error)) (*authority.PolicyTrial, error) {
 	person := v.session.Person.ID
 	if wait, ok := v.site.limits.drafts.take(person); !ok {
 		return nil, v.tooFast(wait, "policy.draft.too_fast")
@@ -141,7 +150,7 @@ func (v *visit) try(d authority.PolicyDraft) (*authority.PolicyTrial, error) {
 		return nil, v.tooFast(0, "policy.draft.running")
 	}
 	defer leave()
-	return v.org.TryPolicy(v.ctx(), *v.session, used(d))
+	return try()
 }
 
 // untried shows a draft that was not tried, with why: what was written is still there,
