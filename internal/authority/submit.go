@@ -298,8 +298,12 @@ type newCase struct {
 	founding bool
 }
 
-// writeNew writes a new request with its entry and its event.
+// writeNew writes a new request with its entry and its event, in one round trip.
 func (a *Authority) writeNew(tx *store.Tx, c *caseFile, row *store.Approval, state approval.State, w *weighing, n newCase) error {
+	return tx.Together(func() error { return a.writeCase(tx, c, row, state, w, n) })
+}
+
+func (a *Authority) writeCase(tx *store.Tx, c *caseFile, row *store.Approval, state approval.State, w *weighing, n newCase) error {
 	if w.sealed == nil {
 		if err := w.ready(n.matter, map[string][]byte{countersign.OpeningDocument: row.Document, countersign.OpeningSubmission: []byte(row.Submission)}); err != nil {
 			return err
@@ -384,7 +388,15 @@ func stateOf(row store.Approval) (approval.State, error) {
 
 // advance stores a request's next state with its entry and event, by
 // compare-and-swap.
-func (a *Authority) advance(tx *store.Tx, row *store.Approval, from, to approval.State, e entry) (written, error) {
+func (a *Authority) advance(tx *store.Tx, row *store.Approval, from, to approval.State, e entry) (w written, err error) {
+	err = tx.Together(func() error {
+		w, err = a.step(tx, row, from, to, e)
+		return err
+	})
+	return w, err
+}
+
+func (a *Authority) step(tx *store.Tx, row *store.Approval, from, to approval.State, e entry) (written, error) {
 	if err := approval.Follows(from, to); err != nil {
 		return written{}, err
 	}

@@ -42,6 +42,9 @@ func (tx *Tx) Ahead(calls func()) error {
 }
 
 func (tx *Tx) askAll() error {
+	if err := tx.flush(); err != nil {
+		return err
+	}
 	tx.asked()
 	tx.askedWith(len(tx.pending) - 1)
 	answers, err := tx.s.batch(tx.pending)

@@ -86,7 +86,7 @@ func (a *Approval) count() {
 // and attempt is there already.
 func (tx *Tx) InsertApproval(a *Approval) error {
 	a.count()
-	err := tx.ExecOne(`INSERT INTO approval (org_id, `+approvalColumns+`, words)
+	err := tx.put(true, `INSERT INTO approval (org_id, `+approvalColumns+`, words)
 		VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20,$21,$22,$23,$24,$25,$26,$27,$28,$29,$30,$31,$32,$33,$34,$35,$36,$37) ON CONFLICT DO NOTHING`,
 		a.ID, a.Source, a.Kind, a.Object, a.Revision, a.Attempt, a.Digest, a.Document, a.Submission, a.Status, a.Version, a.State, a.WeighedEntry,
 		a.PolicyDigest, a.PolicyVersion, a.KeyID, a.Vendor, a.Requester, a.Nominated, a.Category, a.Currency, a.Minor, a.BaseCurrency, a.BaseMinor,

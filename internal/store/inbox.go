@@ -51,12 +51,11 @@ func (tx *Tx) insertAudience(a *Approval) error {
 		b.WriteString("($1, $2, CAST($3 AS BIGINT), CAST($4 AS BIGINT), CAST($5 AS BIGINT), $" + strconv.Itoa(n) + ", $" + strconv.Itoa(n+1) + ", $" + strconv.Itoa(n+2) + ")")
 		args = append(args, w.Who, w.Part, w.Live)
 	}
-	_, err := tx.Exec(b.String(), args...)
-	return err
+	return tx.put(false, b.String(), args...)
 }
 
 func (tx *Tx) replaceAudience(a *Approval) error {
-	if _, err := tx.Exec(`DELETE FROM audience WHERE org_id = $1 AND approval_id = $2`, a.ID); err != nil {
+	if err := tx.put(false, `DELETE FROM audience WHERE org_id = $1 AND approval_id = $2`, a.ID); err != nil {
 		return err
 	}
 	return tx.insertAudience(a)

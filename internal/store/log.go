@@ -97,7 +97,7 @@ func (tx *Tx) AppendLeaf(leaf countersign.Leaf, data []byte, openings map[string
 		}
 		ref.Index, seq = index, &index
 	}
-	if err := tx.ExecOne(`INSERT INTO audit_entry (org_id, id, seq, turn, place, subject, leaf, created_us)
+	if err := tx.put(true, `INSERT INTO audit_entry (org_id, id, seq, turn, place, subject, leaf, created_us)
 		VALUES ($1, $2, $3, {{turn}}, $4, $5, $6, $7)`,
 		leaf.ID, seq, len(tx.entries), leaf.Subject, data, tx.now); err != nil {
 		return err
@@ -120,8 +120,7 @@ func (tx *Tx) insertOpenings(entry string, openings map[string]countersign.Openi
 		}
 		args = append(args, name, salt, []byte(o.Value))
 	}
-	_, err := tx.Exec(openingsText(len(openings)), args...)
-	return err
+	return tx.put(false, openingsText(len(openings)), args...)
 }
 
 var openingTexts = func() (texts [9]string) { // entries have few openings

@@ -52,7 +52,7 @@ func (tx *Tx) Enqueue(j Job) error {
 		j.Run = tx.now
 	}
 	tx.jobs++
-	return tx.ExecOne(`INSERT INTO outbox
+	return tx.put(true, `INSERT INTO outbox
 		(org_id, id, topic, subject, payload, entry_id, dead, attempts, run_us, last_error, created_us)
 		VALUES ($1, $2, $3, $4, $5, $6, 0, 0, $7, '', $8)`,
 		j.ID, j.Topic, j.Subject, j.Payload, j.Entry, j.Run, tx.now)

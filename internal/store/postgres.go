@@ -302,6 +302,32 @@ func (s *pgSession) batch(all []question) ([]*answer, error) {
 	return out, err
 }
 
+// changes sends all statements before it reads the first answer: one round trip.
+func (s *pgSession) changes(all []change) (at int, counts []int64, err error) {
+	b := &pgx.Batch{}
+	for i, w := range all {
+		text, values, err := s.prepare(w.text, w.args)
+		if err != nil {
+			return i, nil, err
+		}
+		b.Queue(text, values...)
+	}
+	counts = make([]int64, len(all))
+	err = s.conn.Raw(func(c any) error {
+		results := c.(*stdlib.Conn).Conn().SendBatch(s.ctx, b)
+		for at = range all {
+			tag, err := results.Exec()
+			if err != nil {
+				results.Close()
+				return err
+			}
+			counts[at] = tag.RowsAffected()
+		}
+		return results.Close()
+	})
+	return at, counts, err
+}
+
 // pgxCursor walks over rows of a batch, which come past database/sql.
 type pgxCursor struct{ rows pgx.Rows }
 

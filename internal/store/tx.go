@@ -42,6 +42,9 @@ type Tx struct {
 	asking  bool               // what is to be read is being gathered
 	pending []question         // that was gathered
 	known   map[string]*answer // what was asked ahead
+
+	together bool     // changes may wait for those that follow
+	waiting  []change // that were not sent yet
 }
 
 // session is one engine's connection inside a transaction.
@@ -49,6 +52,8 @@ type session interface {
 	exec(text string, args []driver.NamedValue) (int64, error)
 	query(text string, args []driver.NamedValue) (cursor, error)
 	batch(all []question) ([]*answer, error)
+	// changes runs all in order and says how many rows each changed, or which one failed.
+	changes(all []change) (at int, counts []int64, err error)
 }
 
 // cursor walks over the rows of one query.
@@ -67,22 +72,33 @@ func (tx *Tx) Org() string { return tx.org }
 
 // Exec runs a statement and returns the number of rows it changed.
 func (tx *Tx) Exec(text string, args ...any) (int64, error) {
-	if err := tx.ready(text, args); err != nil {
-		return 0, tx.fail(err)
+	if err := tx.mayChange(text, args); err != nil {
+		return 0, err
 	}
-	if tx.readOnly {
-		return 0, tx.fail(fmt.Errorf("%w: the transaction only reads", ErrRefused))
+	if err := tx.flush(); err != nil {
+		return 0, err
 	}
-	if tx.asking {
-		return 0, tx.fail(fmt.Errorf("%w: what is asked ahead only reads", ErrRefused))
-	}
-	tx.wrote, tx.known = true, nil
 	tx.asked()
 	n, err := tx.s.exec(text, tx.args)
 	if err != nil {
 		return 0, tx.fail(fmt.Errorf("%w [%s]", classify(err), abbreviate(text)))
 	}
 	return n, nil
+}
+
+// mayChange gets ready for a statement that changes something.
+func (tx *Tx) mayChange(text string, args []any) error {
+	if err := tx.ready(text, args); err != nil {
+		return tx.fail(err)
+	}
+	if tx.readOnly {
+		return tx.fail(fmt.Errorf("%w: the transaction only reads", ErrRefused))
+	}
+	if tx.asking {
+		return tx.fail(fmt.Errorf("%w: what is asked ahead only reads", ErrRefused))
+	}
+	tx.wrote, tx.known = true, nil
+	return nil
 }
 
 // ExecOne runs a statement that must change exactly one row, such as a
@@ -140,6 +156,9 @@ func (tx *Tx) rows(text string) *Rows {
 			return &Rows{tx: tx, err: tx.fail(fmt.Errorf("%w: what is asked ahead only reads", ErrRefused))}
 		}
 		tx.wrote, tx.known = true, nil
+	}
+	if err := tx.flush(); err != nil {
+		return &Rows{tx: tx, err: err}
 	}
 	c, err := tx.recall(text)
 	if err != nil {
