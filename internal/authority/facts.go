@@ -46,7 +46,8 @@ type loader struct {
 	v    *policy.Version
 	m    *matter
 	at   *standingAt
-	seen map[string]*signal.Person // people that were read, by id
+	seen map[string]*signal.Person     // people that were read, by id
+	kept map[string]*store.VendorFacts // of the vendors that the document names, by number
 	err  error
 }
 
@@ -62,6 +63,7 @@ func (a *Authority) load(tx *store.Tx, v *policy.Version, m *matter, gen int64) 
 	m.rates, m.paid = map[string]bool{}, nil
 	m.facts = signal.Facts{Now: tx.Now(), Source: m.source, Document: m.doc, Submission: m.sub, Differences: []signal.Difference{}}
 	l.people()
+	l.vendors()
 	l.vendor()
 	l.payments()
 	l.standing()
@@ -86,14 +88,42 @@ func identify(tx *store.Tx, source, id string) (store.Person, error) {
 	if source == directory {
 		return tx.PersonByIdentity(directory, foldLogin(id))
 	}
-	p, err := tx.PersonByIdentity(source, id)
-	if errors.Is(err, store.ErrNotFound) {
-		return tx.PersonByIdentity(directory, foldLogin(id))
+	return tx.PersonBy(source, id, directory, foldLogin(id))
+}
+
+// named are the identifiers of everybody whom the matter names.
+func (m *matter) named() []string {
+	ids := make([]string, 0, 4)
+	if r := m.doc.Requester; r != nil {
+		ids = append(ids, r.ID, r.Owner)
 	}
-	return p, err
+	if m.sub != nil {
+		ids = append(ids, m.sub.Approver, m.sub.ActingFor)
+	}
+	return slices.DeleteFunc(ids, func(id string) bool { return id == "" })
+}
+
+// meet asks ahead for everybody who is named and was not met yet in this generation.
+func (l *loader) meet() {
+	ids := slices.DeleteFunc(l.m.named(), func(id string) bool { return l.at.knows(personKey{l.m.source, id, l.m.doc.Kind}) })
+	if len(ids) == 0 {
+		return
+	}
+	l.fail(l.tx.Ahead(func() {
+		for _, id := range ids {
+			if row, err := identify(l.tx, l.m.source, id); err == nil {
+				l.tx.GroupsOf(row.ID)
+				l.tx.LimitsOf(row.ID)
+				l.tx.FactorChanged(row.ID)
+			}
+		}
+	}))
 }
 
 func (l *loader) people() {
+	if l.meet(); l.err != nil {
+		return
+	}
 	d := l.m.doc
 	if d.Requester != nil {
 		l.m.facts.Requester = l.person(d.Requester.ID, d.Requester.Name)
@@ -208,12 +238,47 @@ func foldName(s string) string {
 	return strings.Join(strings.Fields(strings.Trim(folder.String(norm.NFKC.String(s)), " .,;")), " ")
 }
 
+// vendors reads what is kept about all vendors that the document names, at once, and asks
+// ahead for whatever else there is to read about them and the people.
+func (l *loader) vendors() {
+	if l.err != nil {
+		return
+	}
+	var ids []string
+	if p := l.m.doc.Payee; p != nil && p.ID != "" {
+		l.m.vendor = p.ID
+		ids = append(ids, p.ID)
+	}
+	paid := map[string]bool{}
+	for i := range l.m.doc.Lines {
+		if p := l.m.doc.Lines[i].Payee; p != nil && p.ID != "" && !paid[p.ID] {
+			paid[p.ID] = true
+			l.m.paid = append(l.m.paid, p.ID)
+			if p.ID != l.m.vendor {
+				ids = append(ids, p.ID)
+			}
+		}
+	}
+	if len(ids) > 0 {
+		var err error
+		if l.kept, err = l.tx.FactsOfVendors(ids, l.at.unsettled); l.fail(err) {
+			return
+		}
+	}
+	if asks := l.further(ids); len(asks) > 1 { // a single one is asked when it is needed
+		l.fail(l.tx.Ahead(func() {
+			for _, ask := range asks {
+				ask()
+			}
+		}))
+	}
+}
+
 func (l *loader) vendor() {
 	p := l.m.doc.Payee
 	if l.err != nil || p == nil || p.ID == "" {
 		return
 	}
-	l.m.vendor = p.ID
 	v := l.vendorOf(p.ID)
 	if v == nil {
 		return
@@ -228,38 +293,39 @@ func (l *loader) vendor() {
 	l.m.facts.Differences = append(l.m.facts.Differences, signal.Differences(l.m.doc, v)...)
 }
 
-// vendorOf reads what is on record about a vendor; nil where that failed.
+// vendorOf puts together what is on record about a vendor; nil where that failed.
 func (l *loader) vendorOf(id string) *signal.Vendor {
 	v := &signal.Vendor{ID: id, Record: store.AboutVendor(id), Accounts: []signal.Account{}, LastPaid: []string{}}
-	row, err := l.tx.Vendor(id)
-	switch {
-	case errors.Is(err, store.ErrNotFound):
-	case l.fail(err):
-		return nil
-	default:
+	kept := l.kept[id]
+	if row := kept.Vendor; kept.OnRecord {
 		v.OnRecord, v.Name, v.Country, v.TaxID, v.Status = true, row.Name, row.Country, row.TaxID, row.Status
 		v.Created, v.RecordedSource, v.RecordedAt = row.Since, row.Source, row.Recorded
 		if row.CreatedBy != "" {
-			if by, err := identify(l.tx, row.Source, row.CreatedBy); err == nil {
-				v.CreatedBy = by.ID
-			} else if !errors.Is(err, store.ErrNotFound) && l.fail(err) {
-				return nil
-			}
+			v.CreatedBy = l.creator(creator{row.Source, row.CreatedBy})
 		}
 	}
-	l.accounts(v)
 	if l.err != nil {
 		return nil
 	}
+	accounts(v, kept.Accounts)
 	return v
 }
 
-func (l *loader) accounts(v *signal.Vendor) {
-	accounts, err := l.tx.VendorAccounts(v.ID)
-	if l.fail(err) {
-		return
+// creator is the natural person who created a vendor; "" where that is not known.
+func (l *loader) creator(c creator) string {
+	if id, known := l.at.createdBy(c); known {
+		return id
 	}
-	for _, a := range accounts {
+	by, err := identify(l.tx, c.source, c.subject)
+	if errors.Is(err, store.ErrNotFound) || l.fail(err) {
+		return ""
+	}
+	l.at.creators.Store(c, by.ID)
+	return by.ID
+}
+
+func accounts(v *signal.Vendor, rows []store.VendorAccount) {
+	for _, a := range rows {
 		v.Accounts = append(v.Accounts, signal.Account{Fingerprint: a.Fingerprint, FirstSeen: a.First, Changed: a.Changed, LastPaid: a.Paid})
 		if !a.Paid.IsZero() && len(v.LastPaid) < 3 { // rows come the one paid last first
 			v.LastPaid = append(v.LastPaid, a.Fingerprint)
@@ -268,24 +334,15 @@ func (l *loader) accounts(v *signal.Vendor) {
 }
 
 func (l *loader) history(v *signal.Vendor) *signal.History {
-	stats, err := l.tx.VendorStats(v.ID)
-	if l.fail(err) {
-		return nil
-	}
-	unsettled := int64(0)
-	if l.at.unsettled {
-		if unsettled, err = l.tx.Unsettled(v.ID); l.fail(err) {
-			return nil
-		}
-	}
-	for _, s := range stats {
+	kept := l.kept[v.ID]
+	for _, s := range kept.Stats {
 		l.rate(s.Currency)
 	}
 	if l.err != nil {
 		return nil
 	}
-	h := summarise(&l.m.facts, stats, l.m.base, l.tx.Now())
-	h.Unsettled = int(unsettled)
+	h := summarise(&l.m.facts, kept.Stats, l.m.base, l.tx.Now())
+	h.Unsettled = int(kept.Unsettled)
 	return &h
 }
 

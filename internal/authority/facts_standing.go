@@ -3,6 +3,7 @@ package authority
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/policy"
@@ -19,9 +20,7 @@ func (l *loader) standing() {
 	l.m.facts.Alerts, l.m.facts.Freezes, l.m.facts.BankChanges = []signal.Alert{}, []signal.Freeze{}, []signal.BankChange{}
 	about := l.about()
 	if l.at.alerts {
-		// A few subjects at a time: one reading is bounded, and the alerts about the vendors
-		// of a long payment run must not crowd one another out.
-		for some := range slices.Chunk(about, 50) {
+		for some := range slices.Chunk(about, aboutTogether) {
 			alerts, err := l.tx.OpenAlerts(some)
 			if l.fail(err) {
 				return
@@ -43,6 +42,46 @@ func (l *loader) standing() {
 	if l.at.bankChanges && l.m.vendor != "" {
 		l.m.facts.BankChanges = l.bankChanges(l.m.vendor)
 	}
+}
+
+// aboutTogether is how many subjects alerts are read for at a time: one reading is
+// bounded, and the alerts about the vendors of a long payment run must not crowd one
+// another out.
+const aboutTogether = 50
+
+// further lists what is still to be asked about the vendors, the people and the amounts of
+// the matter, of what was not met in this generation.
+func (l *loader) further(vendors []string) (asks []func()) {
+	if l.at.alerts {
+		for some := range slices.Chunk(l.about(), aboutTogether) {
+			asks = append(asks, func() { l.tx.OpenAlerts(some) })
+		}
+	}
+	if l.at.freezes {
+		about := l.about()
+		asks = append(asks, func() { l.tx.Freezes(about) })
+	}
+	currencies := map[string]bool{}
+	for _, id := range vendors {
+		if l.at.bankChanges {
+			asks = append(asks, func() { l.tx.PendingBankChanges(id) })
+		}
+		of := l.kept[id]
+		c := creator{of.Vendor.Source, of.Vendor.CreatedBy}
+		if _, known := l.at.createdBy(c); c.subject != "" && !known {
+			asks = append(asks, func() { identify(l.tx, c.source, c.subject) })
+		}
+		for _, s := range of.Stats {
+			currencies[s.Currency] = true
+		}
+	}
+	l.currencies(func(c string) { currencies[c] = true })
+	for c := range currencies {
+		if _, known := l.at.rates.Load(l.rateKey(c)); !known && c != l.m.base {
+			asks = append(asks, func() { rateNow(l.tx, l.m.base, c) })
+		}
+	}
+	return asks
 }
 
 // about lists the subjects of alerts and freezes that touch the matter.
@@ -114,21 +153,27 @@ func (l *loader) denial(e store.ObjectRequest) {
 
 // amounts reads the rates of every currency that was met.
 func (l *loader) amounts() {
+	l.currencies(l.rate)
+	if l.m.facts.Rates == nil {
+		l.m.facts.Rates = []signal.Rate{}
+	}
+}
+
+// currencies calls fn for the currency of every amount of the document, and of the limits
+// of whoever it names.
+func (l *loader) currencies(fn func(string)) {
 	if l.m.doc.Amount != nil {
-		l.rate(l.m.doc.Amount.Currency)
+		fn(l.m.doc.Amount.Currency)
 	}
 	for _, line := range l.m.doc.Lines {
 		if line.Amount != nil {
-			l.rate(line.Amount.Currency)
+			fn(line.Amount.Currency)
 		}
 	}
 	for _, p := range []*signal.Person{l.m.facts.Requester, l.m.facts.Approver, l.m.facts.ActingFor} {
 		if p != nil && p.Limit.State == signal.LimitSet {
-			l.rate(p.Limit.Amount.Currency)
+			fn(p.Limit.Amount.Currency)
 		}
-	}
-	if l.m.facts.Rates == nil {
-		l.m.facts.Rates = []signal.Rate{}
 	}
 }
 
@@ -137,11 +182,21 @@ func (l *loader) rate(currency string) {
 		return
 	}
 	l.m.rates[currency] = true
+	key := l.rateKey(currency)
+	if r, ok := l.at.rates.Load(key); ok {
+		l.m.facts.Rates = append(l.m.facts.Rates, r.(signal.Rate))
+		return
+	}
 	r, err := rateNow(l.tx, l.m.base, currency)
 	if l.fail(err) || r == nil {
 		return
 	}
+	l.at.rates.Store(key, *r)
 	l.m.facts.Rates = append(l.m.facts.Rates, *r)
+}
+
+func (l *loader) rateKey(currency string) rateKey {
+	return rateKey{l.m.base, currency, l.tx.Now().Format(time.DateOnly)}
 }
 
 // sums reads the sums that the policy's windows ask for. Inside the transaction that

@@ -63,7 +63,6 @@ func (l *loader) payment(p *signal.Payment, known map[string]*signal.Payment) {
 			of.BankChanges = l.bankChanges(id)
 		}
 		known[id] = of
-		l.m.paid = append(l.m.paid, id)
 	}
 	v := *of.Vendor
 	if p.Payee.Account != nil {

@@ -19,7 +19,9 @@ type standingAt struct {
 	bankChanges bool // some change of bank details is not ended
 	unsettled   bool // some history does not count yet
 
-	people sync.Map // personKey → *signal.Person; only people on record, so that strangers cannot fill the memory
+	creators sync.Map // creator → person id, of vendors on record
+	rates    sync.Map // rateKey → signal.Rate
+	people   sync.Map // personKey → *signal.Person; only people on record, so that strangers cannot fill the memory
 }
 
 // standing returns what is known as of the transaction.
@@ -38,6 +40,27 @@ func (a *Authority) standing(tx *store.Tx, gen int64) (*standingAt, error) {
 
 // personKey names who was looked up, and for which kind of document: limits differ.
 type personKey struct{ source, id, kind string }
+
+// creator is how a source names whoever created a vendor.
+type creator struct{ source, subject string }
+
+// createdBy returns a creator that was met before in this generation.
+func (s *standingAt) createdBy(c creator) (person string, known bool) {
+	v, known := s.creators.Load(c)
+	if known {
+		person = v.(string)
+	}
+	return person, known
+}
+
+// rateKey names the rate that counts on a day.
+type rateKey struct{ base, currency, day string }
+
+// knows reports whether a person was met before in this generation.
+func (s *standingAt) knows(k personKey) bool {
+	_, ok := s.people.Load(k)
+	return ok
+}
 
 // known returns a person that was met before in this generation, as a copy.
 func (s *standingAt) known(k personKey) *signal.Person {

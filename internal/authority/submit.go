@@ -80,7 +80,7 @@ func (s *submission) prepare(tx *store.Tx, body countersign.RequestBody) (err er
 		return err
 	}
 	s.matter = &matter{doc: s.in.doc, sub: s.in.sub, source: s.key.Source, ahead: true}
-	if s.weighed, err = s.a.weigh(tx, s.matter, policy.StageSubmit); err != nil {
+	if s.weighed, err = s.a.weighAt(tx, s.matter, policy.StageSubmit, s.at); err != nil {
 		return err
 	}
 	if s.subText, err = countersign.Canonical(s.in.sub); err != nil {
@@ -114,10 +114,11 @@ func (k Key) allows(sub *countersign.Submission) error {
 func (s *submission) write(tx *store.Tx) error {
 	s.caseFile, s.created, s.handOver, s.attempt = caseFile{}, false, "", 0
 	d := s.in.doc
-	earlier, err := tx.ApprovalsOfObject(s.key.Source, d.Kind, d.ID, 50)
+	found, err := tx.EarlierOn(s.key.Source, d.Kind, d.ID, 50)
 	if err != nil {
 		return err
 	}
+	earlier := found.Requests
 	known, err := s.known(tx, earlier)
 	if known || err != nil {
 		return err
@@ -125,7 +126,7 @@ func (s *submission) write(tx *store.Tx) error {
 	if err := s.notTooOften(tx, earlier); err != nil {
 		return err
 	}
-	w, err := s.weigh(tx, earlier)
+	w, err := s.weigh(tx, found)
 	if err != nil {
 		return err
 	}
@@ -142,9 +143,9 @@ func (s *submission) write(tx *store.Tx) error {
 
 // weigh holds what was weighed ahead against what this transaction sees. Where there
 // were requests for the object before, it is weighed anew, with their denials.
-func (s *submission) weigh(tx *store.Tx, earlier []store.ObjectRequest) (*weighing, error) {
-	if len(earlier) == 0 {
-		return s.a.renew(tx, s.matter, s.weighed, policy.StageSubmit)
+func (s *submission) weigh(tx *store.Tx, found store.Earlier) (*weighing, error) {
+	if len(found.Requests) == 0 {
+		return s.a.renew(tx, s.matter, s.weighed, policy.StageSubmit, found.FactsGen)
 	}
 	s.matter = &matter{doc: s.in.doc, sub: s.in.sub, source: s.key.Source}
 	return s.a.weigh(tx, s.matter, policy.StageSubmit)

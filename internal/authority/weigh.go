@@ -75,6 +75,11 @@ func (a *Authority) weigh(tx *store.Tx, m *matter, stage policy.Stage) (*weighin
 	if err != nil {
 		return nil, err
 	}
+	return a.weighAt(tx, m, stage, at)
+}
+
+// weighAt is weigh with the settings as of the transaction.
+func (a *Authority) weighAt(tx *store.Tx, m *matter, stage policy.Stage, at *settingsAt) (*weighing, error) {
 	stored, v, err := a.policyNow(tx, at)
 	if err != nil {
 		return nil, err
@@ -94,11 +99,7 @@ func (a *Authority) weighBy(tx *store.Tx, m *matter, stage policy.Stage, stored 
 
 // renew holds a weighing that was made before the transaction against what the
 // transaction sees: facts that changed are read again, sums always.
-func (a *Authority) renew(tx *store.Tx, m *matter, w *weighing, stage policy.Stage) (*weighing, error) {
-	gen, err := tx.FactsGen()
-	if err != nil {
-		return nil, err
-	}
+func (a *Authority) renew(tx *store.Tx, m *matter, w *weighing, stage policy.Stage, gen int64) (*weighing, error) {
 	if gen != w.gen {
 		return a.weigh(tx, m, stage)
 	}

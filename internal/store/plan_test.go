@@ -442,6 +442,17 @@ func submissionPlans() []planned {
 			return gone(err)
 		})},
 		{name: "history of a vendor", does: reads(func(tx *store.Tx) error { return last(tx.VendorStats("V-7")) })},
+		{name: "what is kept about a vendor", does: reads(func(tx *store.Tx) error { return last(tx.FactsOfVendors([]string{"V-7"}, true)) })},
+		{name: "what is kept about vendors", does: reads(func(tx *store.Tx) error {
+			return last(tx.FactsOfVendors([]string{"V-7", "V-8", "V-9"}, false))
+		})},
+		{name: "earlier requests for an object", does: reads(func(tx *store.Tx) error {
+			return last(tx.EarlierOn("erp", countersign.KindPurchaseOrder, "PO-010000", 10))
+		})},
+		{name: "a person by either name", does: reads(func(tx *store.Tx) error {
+			_, err := tx.PersonBy("erp", "nobody", "directory", "nobody")
+			return gone(err)
+		})},
 		{name: "unsettled history", does: reads(func(tx *store.Tx) error { return last(tx.Unsettled("V-7")) })},
 		{name: "requests of a source", whole: "on SQLite the newest of one source are looked for among all", does: reads(func(tx *store.Tx) error {
 			return last(tx.Approvals(store.ApprovalFilter{Source: "erp"}, "", 50))
