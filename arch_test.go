@@ -48,13 +48,21 @@ var rooms = map[string]room{
 		outside: []string{"github.com/prometheus/client_golang", "golang.org/x/time/rate"}, reason: "HTTP in and out"},
 	"internal/web": {product: []string{"", "internal/authority", "internal/signal", "internal/policy", "internal/authn", "internal/approval", "internal/audit", "internal/zones"},
 		outside: []string{"golang.org/x/time/rate", "github.com/boombuler/barcode", "golang.org/x/mod/sumdb/tlog"}, reason: "pages in and out"},
-	"internal/demo": {product: []string{"", "internal/authority", "internal/authn", "internal/authn/softkey", "internal/connect", "internal/signal", "internal/policy", "internal/store", "policies"}, reason: "the sample company and its cases"},
+	"internal/terminal":  {product: []string{""}, pure: true, reason: "text on a terminal"},
+	"internal/demo/info": {product: []string{"", "internal/authn/softkey"}, reason: "the file that a demo leaves, which client commands read"},
+	"internal/demo":      {product: []string{"", "internal/authority", "internal/authn", "internal/authn/softkey", "internal/connect", "internal/demo/info", "internal/signal", "internal/policy", "internal/store", "internal/terminal", "policies"}, reason: "the sample company and its cases"},
 	"internal/testkit": {product: []string{"", "internal/api", "internal/web", "internal/authn", "internal/authn/softkey", "internal/authority", "internal/policy", "internal/store", "internal/store/storetest", "policies"},
 		outside: []string{"golang.org/x/mod/sumdb/", "github.com/pquerna/otp", "github.com/santhosh-tekuri/jsonschema/v6", "github.com/chromedp/"}, reason: "a whole server for tests; in no other package's room, so that only tests import it"},
 	"examples/erp": {product: []string{""}, reason: "what a calling system does, with the client alone"},
 	"policies":     {reason: "the pack that ships, embedded"},
-	"cmd/countersign": {product: []string{"", "internal/signal", "internal/policy", "internal/approval", "internal/authn", "internal/audit", "internal/connect", "internal/backtest", "internal/store", "internal/authority", "internal/api", "internal/web", "internal/notify", "internal/demo", "policies"},
+	"cmd/countersign": {product: []string{"", "internal/signal", "internal/policy", "internal/approval", "internal/authn", "internal/audit", "internal/connect", "internal/backtest", "internal/store", "internal/authority", "internal/api", "internal/web", "internal/notify", "internal/demo", "internal/demo/info", "internal/terminal", "policies"},
 		outside: []string{"github.com/alecthomas/kong", "go.yaml.in/yaml/v3", "golang.org/x/term", "github.com/prometheus/client_golang", "golang.org/x/mod/sumdb/note"}, reason: "wiring"},
+}
+
+// only lists the files of a package that alone may import another, where the rest of the
+// package may not although it is in the room.
+var only = map[string]map[string][]string{
+	"cmd/countersign": {"internal/demo": {"demo.go", "demo_pages.go"}},
 }
 
 type listed struct {
@@ -97,6 +105,25 @@ func TestImports(t *testing.T) {
 		}
 		if r.pure {
 			checkPure(t, l)
+		}
+		for imp, files := range only[name] {
+			checkOnly(t, l, imp, files)
+		}
+	}
+}
+
+// checkOnly keeps an import within the files that need it.
+func checkOnly(t *testing.T, l listed, imp string, files []string) {
+	t.Helper()
+	for _, f := range l.GoFiles {
+		file, err := parser.ParseFile(token.NewFileSet(), l.Dir+"/"+f, nil, parser.ImportsOnly)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, i := range file.Imports {
+			if strings.Trim(i.Path.Value, `"`) == module+"/"+imp && !slices.Contains(files, f) {
+				t.Errorf("%s/%s imports %s: only %s may", l.ImportPath, f, imp, strings.Join(files, " and "))
+			}
 		}
 	}
 }

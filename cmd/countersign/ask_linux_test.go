@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// terminal opens a pseudo terminal: what a person types goes into one end.
-func terminal(t *testing.T) (person, program *os.File) {
+// pseudo opens a pseudo terminal: what a person types goes into one end.
+func pseudo(t *testing.T) (person, program *os.File) {
 	t.Helper()
 	person, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
@@ -29,7 +29,7 @@ func terminal(t *testing.T) (person, program *os.File) {
 
 // What is typed for a secret is not shown; what is typed for a line is.
 func TestSecretsAreNotShown(t *testing.T) {
-	person, program := terminal(t)
+	person, program := pseudo(t)
 	var prompts bytes.Buffer
 	ask := (&process{in: program, out: &prompts, err: &prompts}).asker()
 	if ask.tty == nil {

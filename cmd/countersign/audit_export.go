@@ -28,28 +28,31 @@ type data struct {
 
 // read opens the data to read it, also while a server runs.
 func (o *onData) read(ctx context.Context, p *process) (*data, error) {
-	config, err := Load(o.Config, p.env)
+	config, db, err := openReader(ctx, p, o.Config)
 	if err != nil {
 		return nil, err
-	}
-	cfg, err := databaseOf(&config)
-	if err != nil {
-		return nil, err
-	}
-	db, err := store.OpenReader(ctx, cfg)
-	if err != nil {
-		return nil, withHint(err, "name the server's configuration with --config, or its data folder with COUNTERSIGN_DATA")
 	}
 	return o.choose(ctx, config, db)
 }
 
+// look reads the data and shows what it says.
+func (o *onData) look(ctx context.Context, p *process, asJSON bool, do func(*data) (answer, error)) (err error) {
+	d, err := o.read(ctx, p)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.close()) }()
+
+	a, err := do(d)
+	if err != nil {
+		return err
+	}
+	return p.show(a, asJSON)
+}
+
 // write opens the data to change it, which no server may be using.
 func (o *onData) write(ctx context.Context, p *process) (*data, error) {
-	config, err := Load(o.Config, p.env)
-	if err != nil {
-		return nil, err
-	}
-	cfg, err := databaseOf(&config)
+	config, cfg, err := configured(p, o.Config)
 	if err != nil {
 		return nil, err
 	}
@@ -61,6 +64,25 @@ func (o *onData) write(ctx context.Context, p *process) (*data, error) {
 		return nil, err
 	}
 	return o.choose(ctx, config, db)
+}
+
+// configured reads the configuration and says which database it names.
+func configured(p *process, file string) (config Config, cfg store.Config, err error) {
+	if config, err = Load(file, p.env); err == nil {
+		cfg, err = databaseOf(&config)
+	}
+	return config, cfg, err
+}
+
+// openReader opens the database to read it, also while a server runs.
+func openReader(ctx context.Context, p *process, file string) (config Config, db *store.DB, err error) {
+	config, cfg, err := configured(p, file)
+	if err != nil {
+		return config, nil, err
+	}
+	db, err = store.OpenReader(ctx, cfg)
+
+	return config, db, withHint(err, "name the server's configuration with --config, or its data folder with COUNTERSIGN_DATA")
 }
 
 // databaseOf says which database a configuration names.
@@ -125,80 +147,63 @@ type exportCmd struct {
 	Folder   string `arg:"" help:"Folder to write to: empty, or with an earlier export of this log, which is brought up to date."`
 	Since    int64  `placeholder:"INDEX" help:"Take whole tiles before this entry from the folder, without looking whether something in them was erased since."`
 	Openings bool   `default:"true" negatable:"" help:"Write the contents too, and not only what commits to them."`
-	JSON     bool   `name:"json" help:"Write JSON."`
+	jsonFlag
 }
 
-func (c *exportCmd) Run(ctx context.Context, p *process) (err error) {
-	d, err := c.read(ctx, p)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, d.close()) }()
-	keys, err := d.openKeys()
-	if err != nil {
-		return err
-	}
-	bar := p.progress("entries")
-	defer bar.end()
-	r, err := authority.ExportLog(ctx, authority.ExportConfig{DB: d.db.For(d.org.ID), Verifiers: keys.Verifiers(), Dir: c.Folder, Since: c.Since,
-		WithoutOpenings: !c.Openings, Progress: bar.show})
-	bar.end()
-	if err != nil {
-		return err
-	}
-	if c.JSON {
-		return p.json(r)
-	}
-	p.printf("log:       %s\nentries:   %d, %d of them in the folder before\nfiles:     %d written, %d removed\nroot:      %s\n",
-		r.Checkpoint.Origin, r.Checkpoint.Size, r.Before, r.Written, r.Removed, r.Checkpoint.Root)
-	p.printf("\nverify:    countersign audit verify %s --key FILE   (countersign audit keys prints what belongs in the file)\n", c.Folder)
-	return nil
+func (c *exportCmd) Run(ctx context.Context, p *process) error {
+	return c.look(ctx, p, c.JSON, func(d *data) (answer, error) {
+		keys, err := d.openKeys()
+		if err != nil {
+			return answer{}, err
+		}
+
+		bar := p.progress("entries")
+		defer bar.end()
+		r, err := authority.ExportLog(ctx, authority.ExportConfig{DB: d.db.For(d.org.ID), Verifiers: keys.Verifiers(), Dir: c.Folder, Since: c.Since,
+			WithoutOpenings: !c.Openings, Progress: bar.show})
+
+		return answer{value: r, text: func() {
+			p.printf("log:       %s\nentries:   %d, %d of them in the folder before\nfiles:     %d written, %d removed\nroot:      %s\n",
+				r.Checkpoint.Origin, r.Checkpoint.Size, r.Before, r.Written, r.Removed, r.Checkpoint.Root)
+			p.printf("\nverify:    countersign audit verify %s --key FILE   (countersign audit keys prints what belongs in the file)\n", c.Folder)
+		}}, err
+	})
 }
 
 // checkpointCmd prints what an auditor keeps, to find a roll-back later.
 type checkpointCmd struct{ onData }
 
-func (c *checkpointCmd) Run(ctx context.Context, p *process) (err error) {
-	d, err := c.read(ctx, p)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, d.close()) }()
-	head, err := d.db.For(d.org.ID).Head(ctx)
-	if err != nil {
-		return err
-	}
-	if head.SignedSize == 0 {
-		return authority.ErrNotPublished
-	}
-	p.printf("%s", head.Checkpoint)
-	return nil
+func (c *checkpointCmd) Run(ctx context.Context, p *process) error {
+	return c.look(ctx, p, false, func(d *data) (answer, error) {
+		head, err := d.db.For(d.org.ID).Head(ctx)
+		if err == nil && head.SignedSize == 0 {
+			err = authority.ErrNotPublished
+		}
+		return answer{text: func() { p.printf("%s", head.Checkpoint) }}, err
+	})
 }
 
 // keysCmd prints what verifies the log.
 type keysCmd struct {
 	onData
-	JSON bool `name:"json" help:"Write JSON."`
+	jsonFlag
 }
 
-func (c *keysCmd) Run(ctx context.Context, p *process) (err error) {
-	d, err := c.read(ctx, p)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, d.close()) }()
-	keys, err := d.openKeys()
-	if err != nil {
-		return err
-	}
-	all, err := authority.LogKeys(ctx, d.db.For(d.org.ID), keys)
-	if err != nil {
-		return err
-	}
-	if c.JSON {
-		return p.json(all)
-	}
-	for _, k := range all { // a file of these lines is what audit verify --key takes
+func (c *keysCmd) Run(ctx context.Context, p *process) error {
+	return c.look(ctx, p, c.JSON, func(d *data) (answer, error) {
+		keys, err := d.openKeys()
+		if err != nil {
+			return answer{}, err
+		}
+		all, err := authority.LogKeys(ctx, d.db.For(d.org.ID), keys)
+
+		return answer{value: all, text: func() { p.logKeys(all) }}, err
+	})
+}
+
+// logKeys writes lines that audit verify --key takes as a file.
+func (p *process) logKeys(all []authority.LogKeyInfo) {
+	for _, k := range all {
 		switch {
 		case k.Since < 0:
 			p.printf("# of an origin that this log continues\n")
@@ -209,5 +214,4 @@ func (c *keysCmd) Run(ctx context.Context, p *process) (err error) {
 		}
 		p.printf("%s\n", k.Key)
 	}
-	return nil
 }

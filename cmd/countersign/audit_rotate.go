@@ -14,34 +14,45 @@ import (
 type rotateCmd struct {
 	onData
 	Kind string `arg:"" optional:"" default:"log" enum:"log,seal,hmac" help:"log: signs the log (default). seal: encrypts secrets at rest. hmac: names bank accounts in history."`
-	JSON bool   `name:"json" help:"Write JSON."`
+	jsonFlag
 }
 
-func (c *rotateCmd) Run(ctx context.Context, p *process) (err error) {
-	config, err := Load(c.Config, p.env)
+func (c *rotateCmd) Run(ctx context.Context, p *process) error {
+	r, err := operate(ctx, p, c.onData, func(a *authority.Authority) (*authority.Rotation, error) {
+		return a.RotateKeyOffline(ctx, c.Kind)
+	})
 	if err != nil {
 		return err
 	}
-	in, err := openInstallation(ctx, config, nil, newLog(&config, p))
-	if errors.Is(err, store.ErrInUse) {
-		return withHint(err, "stop the server for it")
-	}
+	return p.show(p.rotated(r), c.JSON)
+}
+
+// operate does something on the data as its operator, while no server runs.
+func operate[T any](ctx context.Context, p *process, d onData, do func(*authority.Authority) (T, error)) (out T, err error) {
+	config, err := Load(d.Config, p.env)
 	if err != nil {
-		return err
+		return out, err
 	}
+	return operateOn(ctx, p, &installation{config: config}, d.Org, do)
+}
+
+// operateOn does it on the data of an installation that is not open yet.
+func operateOn[T any](ctx context.Context, p *process, in *installation, org string, do func(*authority.Authority) (T, error)) (out T, err error) {
 	defer func() { err = errors.Join(err, in.close()) }()
-	a, err := in.one(c.Org)
+	if err := in.open(ctx, nil, newLog(&in.config, p)); errors.Is(err, store.ErrInUse) {
+		return out, withHint(err, "stop the server for it")
+	} else if err != nil {
+		return out, err
+	}
+	a, err := in.one(org)
 	if err != nil {
-		return err
+		return out, err
 	}
-	r, err := a.RotateKeyOffline(ctx, c.Kind)
-	if err != nil {
-		return err
+
+	if out, err = do(a); err != nil {
+		return out, err
 	}
-	if err := a.Publish(ctx); err != nil {
-		return err
-	}
-	return p.showRotation(r, c.JSON)
+	return out, a.Publish(ctx)
 }
 
 // one is the authority that is meant.

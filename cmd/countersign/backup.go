@@ -20,17 +20,9 @@ type backupCmd struct {
 }
 
 func (c *backupCmd) Run(ctx context.Context, p *process) (err error) {
-	config, err := Load(c.Config, p.env)
+	_, db, err := openReader(ctx, p, c.Config)
 	if err != nil {
 		return err
-	}
-	cfg, err := databaseOf(&config)
-	if err != nil {
-		return err
-	}
-	db, err := store.OpenReader(ctx, cfg)
-	if err != nil {
-		return withHint(err, "name the server's configuration with --config, or its data folder with COUNTERSIGN_DATA")
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	bar := p.progress("")
@@ -53,11 +45,8 @@ func (c *backupCmd) Run(ctx context.Context, p *process) (err error) {
 	if err != nil {
 		return err
 	}
-	if c.JSON {
-		return p.json(m)
-	}
-	c.say(p, m)
-	return nil
+
+	return p.show(answer{value: m, text: func() { c.say(p, m) }}, c.JSON)
 }
 
 // thisProgram is the version that a manifest names.
@@ -100,11 +89,7 @@ type restoreCmd struct {
 }
 
 func (c *restoreCmd) Run(ctx context.Context, p *process) error {
-	config, err := Load(c.Config, p.env)
-	if err != nil {
-		return err
-	}
-	cfg, err := databaseOf(&config)
+	_, cfg, err := configured(p, c.Config)
 	if err != nil {
 		return err
 	}

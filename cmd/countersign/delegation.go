@@ -1,15 +1,15 @@
 package main
 
 import (
-	"context"
 	"fmt"
-	"net/http"
+	"math"
 	"net/url"
 	"strings"
 	"time"
 
 	countersign "github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/authority"
+	"github.com/countersign/countersign/internal/terminal"
 )
 
 // delegationCmd holds the commands about deciding in another's place.
@@ -20,7 +20,7 @@ type delegationCmd struct {
 }
 
 type delegationAddCmd struct {
-	serverFlags
+	personFlags
 	factorFlags
 	To     string   `arg:"" help:"Who may decide: per_…, or by login where you may read the register."`
 	Until  string   `required:"" placeholder:"TIME" help:"When it ends: a time (RFC 3339), or the last day (YYYY-MM-DD, in UTC). At most 92 days."`
@@ -29,36 +29,35 @@ type delegationAddCmd struct {
 	Limit  string   `placeholder:"AMOUNT" help:"The most for one document, as '35000.00 EUR'. Default: the limits of both people."`
 	For    string   `placeholder:"PERSON" help:"In whose place, if not yours: who reports to you, or anybody for administrators. A second person decides."`
 	Reason string   `required:"" placeholder:"TEXT" help:"Why."`
-	JSON   bool     `name:"json" help:"Write JSON."`
+	jsonFlag
+
+	asked authority.DelegationBody
 }
 
-func (c *delegationAddCmd) Run(ctx context.Context, p *process) error {
-	body, err := c.body()
-	if err != nil {
-		return err
+// connect reads what was asked for first.
+func (c *delegationAddCmd) connect(p *process) (conn *connection, err error) {
+	if c.asked, err = c.body(); err != nil {
+		return nil, err
 	}
-	conn, err := c.asPerson(p)
-	if err != nil {
-		return err
-	}
-	if body.To, err = conn.personID(ctx, c.To); err != nil {
-		return err
+	return c.asPerson(p)
+}
+
+func (c *delegationAddCmd) do(s *server) (answer, error) {
+	b := c.asked
+	var err error
+	if b.To, err = s.personID(c.To); err != nil {
+		return answer{}, err
 	}
 	if c.For != "" {
-		return c.propose(ctx, p, conn, body)
+		return c.propose(s, b)
 	}
-	if body.StepUp, err = c.stepUp(ctx, conn, p.asker(), authority.DelegationSubject(body), "/delegations/new"); err != nil {
-		return err
+
+	if b.StepUp, err = c.stepUp(s, authority.DelegationSubject(b), "/delegations/new"); err != nil {
+		return answer{}, err
 	}
-	var made authority.DelegationView
-	if err := conn.call(ctx, http.MethodPost, "/v1/delegations", body, &made); err != nil {
-		return err
-	}
-	if c.JSON {
-		return p.json(made)
-	}
-	p.printf("%s\n", delegationLine(made))
-	return nil
+	made, err := post[authority.DelegationView](s, "/v1/delegations", b)
+
+	return s.line(made, "%s", delegationLine(*made)), err
 }
 
 // body reads what was asked for. A last day is counted whole.
@@ -87,26 +86,31 @@ func (c *delegationAddCmd) body() (authority.DelegationBody, error) {
 }
 
 // propose asks a second person to agree to a delegation for somebody else.
-func (c *delegationAddCmd) propose(ctx context.Context, p *process, conn *connection, b authority.DelegationBody) error {
-	from, err := conn.personID(ctx, c.For)
+func (c *delegationAddCmd) propose(s *server, b authority.DelegationBody) (answer, error) {
+	from, err := s.personID(c.For)
 	if err != nil {
-		return err
+		return answer{}, err
 	}
+
 	changes := []countersign.Change{{Field: "to", To: b.To}, {Field: "ends_at", To: b.Ends}}
-	for _, ch := range []countersign.Change{{Field: "starts_at", To: b.Starts}, {Field: "kinds", To: strings.Join(b.Kinds, ",")}, {Field: "limit", To: c.Limit}} {
+	for _, ch := range []countersign.Change{
+		{Field: "starts_at", To: b.Starts}, {Field: "kinds", To: strings.Join(b.Kinds, ",")}, {Field: "limit", To: c.Limit},
+	} {
 		if ch.To != "" {
 			changes = append(changes, ch)
 		}
 	}
-	return conn.propose(ctx, p, c.JSON, authority.Proposal{Kind: countersign.KindDelegation, ID: from, Subject: c.Reason, Changes: changes})
+
+	return s.propose(countersign.KindDelegation, from, c.Reason, changes)
 }
 
 // personID is a person's id: as it was given, or looked up in the register.
-func (c *connection) personID(ctx context.Context, name string) (string, error) {
+func (s *server) personID(name string) (string, error) {
 	if countersign.IsID(countersign.PrefixPerson, name) {
 		return name, nil
 	}
-	who, err := c.person(ctx, name)
+
+	who, err := s.person(name)
 	if err != nil {
 		return "", err
 	}
@@ -114,38 +118,21 @@ func (c *connection) personID(ctx context.Context, name string) (string, error) 
 }
 
 type delegationListCmd struct {
-	serverFlags
+	personFlags
 	Person string `default:"me" placeholder:"PERSON" help:"Whose: per_…, me (the default) or all."`
-	JSON   bool   `name:"json" help:"Write JSON."`
+	jsonFlag
 }
 
-func (c *delegationListCmd) Run(ctx context.Context, p *process) error {
-	conn, err := c.asPerson(p)
-	if err != nil {
-		return err
-	}
-	all, after := []authority.DelegationView{}, ""
-	for {
-		var page countersign.Page[authority.DelegationView]
-		path := "/v1/delegations?limit=200&person=" + url.QueryEscape(c.Person) + "&after=" + url.QueryEscape(after)
-		if err := conn.call(ctx, http.MethodGet, path, nil, &page); err != nil {
-			return err
+func (c *delegationListCmd) do(s *server) (answer, error) {
+	all, err := list[authority.DelegationView](s, "/v1/delegations", url.Values{"person": {c.Person}}, math.MaxInt)
+	return answer{value: all, text: func() {
+		if len(all) == 0 {
+			fmt.Fprintln(s.err, "there is no delegation")
 		}
-		all = append(all, page.Items...)
-		if after = page.Next; after == "" {
-			break
+		for _, d := range all {
+			s.printf("%s\n", delegationLine(d))
 		}
-	}
-	if c.JSON {
-		return p.json(all)
-	}
-	if len(all) == 0 {
-		fmt.Fprintln(p.err, "there is no delegation")
-	}
-	for _, d := range all {
-		p.printf("%s\n", delegationLine(d))
-	}
-	return nil
+	}}, err
 }
 
 func delegationLine(d authority.DelegationView) string {
@@ -154,25 +141,17 @@ func delegationLine(d authority.DelegationView) string {
 		what = strings.Join(d.Kinds, ", ")
 	}
 	if d.Limit != nil {
-		what += ", up to " + money(*d.Limit)
+		what += ", up to " + terminal.Money(*d.Limit)
 	}
-	return fmt.Sprintf("%s  %s for %s: %s, from %s to %s, %s", d.ID, printableText(d.To.Name), printableText(d.From.Name), what,
-		inMinutes(d.StartsAt), inMinutes(d.EndsAt), strings.ReplaceAll(d.State, "_", " "))
+	return fmt.Sprintf("%s  %s for %s: %s, from %s to %s, %s", d.ID, terminal.Printable(d.To.Name), terminal.Printable(d.From.Name), what,
+		terminal.Minute(d.StartsAt), terminal.Minute(d.EndsAt), strings.ReplaceAll(d.State, "_", " "))
 }
 
 type delegationEndCmd struct {
-	serverFlags
+	personFlags
 	Delegation string `arg:"" help:"The delegation: del_…"`
 }
 
-func (c *delegationEndCmd) Run(ctx context.Context, p *process) error {
-	conn, err := c.asPerson(p)
-	if err != nil {
-		return err
-	}
-	if err := conn.call(ctx, http.MethodDelete, "/v1/delegations/"+url.PathEscape(c.Delegation), nil, nil); err != nil {
-		return err
-	}
-	p.printf("%s is over\n", c.Delegation)
-	return nil
+func (c *delegationEndCmd) do(s *server) (answer, error) {
+	return s.line(nil, "%s is over", c.Delegation), s.delete("/v1/delegations/" + url.PathEscape(c.Delegation))
 }

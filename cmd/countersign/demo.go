@@ -14,6 +14,7 @@ import (
 
 	"github.com/countersign/countersign/internal/authority"
 	"github.com/countersign/countersign/internal/demo"
+	"github.com/countersign/countersign/internal/demo/info"
 	"github.com/countersign/countersign/internal/notify"
 	"golang.org/x/term"
 )
@@ -147,7 +148,7 @@ func (c *demoRunCmd) welcome(p *process, h *demo.House, dir string, took time.Du
 	for _, v := range i.People {
 		p.printf("  %-10s %-18s %-30s %s\n", v.Login, v.Name, v.Title, strings.Join(v.Groups, ","))
 	}
-	info := c.info()
+	file := c.info()
 	p.printf("\nEverybody's password is %q. Mails to them go nowhere: each is a file, %s.\n", i.Password, filepath.Join(mailFolder(dir), "*.eml"))
 	p.printf("\nOr try it on the command line, in another terminal:\n\n")
 	p.printf("  export COUNTERSIGN_SERVER=%s\n  export COUNTERSIGN_API_KEY=%s\n\n", i.URL, i.Key)
@@ -156,12 +157,12 @@ func (c *demoRunCmd) welcome(p *process, h *demo.House, dir string, took time.Du
 	p.printf("  curl -s $COUNTERSIGN_SERVER/v1/requests -H \"Authorization: Bearer $COUNTERSIGN_API_KEY\" \\\n    -H 'Content-Type: application/json' -d '%s'\n\n", h.Example("large-order"))
 	p.printf("  # list what waits, and decide as marta (with %s)\n", "her password and a code")
 	p.printf("  countersign request list --status pending\n")
-	if info == "" {
+	if file == "" {
 		p.printf("  countersign sign-in marta      # codes: put %s into an app,\n", i.Person("marta").TOTPSecret)
 		p.printf("                                 # or start with --info FILE and use countersign demo code\n")
 	} else {
-		p.printf("  countersign demo code marta --info %s\n", info)
-		p.printf("  countersign sign-in marta --demo %s   # or without --demo: password and code\n", info)
+		p.printf("  countersign demo code marta --info %s\n", file)
+		p.printf("  countersign sign-in marta --demo %s   # or without --demo: password and code\n", file)
 	}
 	p.printf("  countersign request approve req_…\n\n")
 	p.printf("  # prove it afterwards, offline\n")
@@ -177,7 +178,7 @@ func (c *demoRunCmd) info() string {
 	case c.Info != "":
 		return c.Info
 	case c.Data != "":
-		return filepath.Join(c.Data, demo.InfoFile)
+		return filepath.Join(c.Data, info.Name)
 	}
 	return ""
 }
@@ -188,11 +189,11 @@ type demoCodeCmd struct {
 }
 
 func (c *demoCodeCmd) Run(p *process) error {
-	info, err := demo.ReadInfo(c.Info)
+	known, err := info.Read(c.Info)
 	if err != nil {
 		return err
 	}
-	who := info.Person(c.Login)
+	who := known.Person(c.Login)
 	if who == nil {
 		return fmt.Errorf("nobody in the demo is called %q", c.Login)
 	}

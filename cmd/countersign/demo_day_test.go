@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/internal/demo"
+	"github.com/countersign/countersign/internal/demo/info"
 	"github.com/countersign/countersign/internal/testkit"
 )
 
@@ -16,7 +17,7 @@ type day struct {
 	*testkit.Browser
 	t    *testing.T
 	url  string
-	info demo.Info
+	info info.File
 }
 
 func (d *day) be(login, to string) {
@@ -66,9 +67,9 @@ func TestTheDayInABrowser(t *testing.T) {
 		ended <- run(ctx, []string{"demo", "--listen", "localhost:0", "--info", file, "--pace", "50ms"}, process{in: strings.NewReader(""), out: &out, err: &out})
 	}()
 	out.await(t, `Ctrl-C ends it`)
-	info, err := demo.ReadInfo(file)
+	known, err := info.Read(file)
 	must(t, err)
-	d := &day{Browser: b, t: t, url: info.URL, info: info}
+	d := &day{Browser: b, t: t, url: known.URL, info: known}
 
 	// A stranger is led to the demo's page.
 	d.Open(d.url + "/")
@@ -87,7 +88,7 @@ func TestTheDayInABrowser(t *testing.T) {
 	codeInstead := func(login, code string) {
 		testkit.Eval[bool](b, `document.querySelectorAll('details.other').forEach(d => d.open = true), true`)
 		if testkit.Eval[bool](b, `!!document.querySelector('input[name=password]')`) {
-			d.Type("input[name=password]", info.Password)
+			d.Type("input[name=password]", known.Password)
 		}
 		d.Type("input[name=totp]", code)
 		d.Click("button[value=code]")

@@ -18,6 +18,7 @@ import (
 
 	"github.com/countersign/countersign/internal/authn"
 	"github.com/countersign/countersign/internal/demo"
+	"github.com/countersign/countersign/internal/demo/info"
 )
 
 // said collects what a command writes, for whoever waits for something in it.
@@ -186,9 +187,9 @@ func TestDemoPrintsWhatWorks(t *testing.T) {
 			t.Errorf("round %d: exit code %d\n%s", round, code, &out)
 		}
 	}
-	info, err := os.Stat(filepath.Join(dir, demo.InfoFile))
-	if err != nil || info.Mode().Perm() != 0o600 {
-		t.Errorf("the file of secrets: %v, %v", info, err)
+	file, err := os.Stat(filepath.Join(dir, info.Name))
+	if err != nil || file.Mode().Perm() != 0o600 {
+		t.Errorf("the file of secrets: %v, %v", file, err)
 	}
 }
 

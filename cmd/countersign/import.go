@@ -1,11 +1,9 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 
@@ -26,23 +24,32 @@ type importCmd struct {
 
 // importFlags are those of every import.
 type importFlags struct {
-	serverFlags
-	keyFlags
+	systemFlags
 	fileOptions
 	File     string `arg:"" help:"The file. - reads the input."`
 	Report   string `placeholder:"FILE" help:"Write the lines that were not kept to a file, instead of to the error output."`
 	AllowBad bool   `help:"Exit with 0 although lines were not kept."`
 	FromLine int64  `placeholder:"N" help:"Send nothing that stands before this line, to go on where an import was broken off."`
 	DryRun   bool   `help:"Read and check everything, and send nothing."`
-	JSON     bool   `name:"json" help:"Write the figures as JSON."`
+	figuresFlag
 }
+
+// figuresFlag is jsonFlag for figures.
+type figuresFlag struct {
+	JSON bool `name:"json" help:"Write the figures as JSON."`
+}
+
+func (f figuresFlag) wantsJSON() bool { return f.JSON }
+
+// connect leaves it to the sender: who only tries a file needs no server.
+func (c *importFlags) connect(*process) (*connection, error) { return nil, nil }
 
 type importVendorsCmd struct{ importFlags }
 
-// Run gathers the file by vendor first: one with several accounts has several rows,
+// do gathers the file by vendor first: one with several accounts has several rows,
 // and an account that came later would count as changed.
-func (c *importVendorsCmd) Run(ctx context.Context, p *process) error {
-	return c.run(ctx, p, func(in io.Reader, m connect.Mapping, o connect.Options, send func(fact) error) (connect.Report, error) {
+func (c *importVendorsCmd) do(s *server) (answer, error) {
+	return answer{}, c.run(s, func(in io.Reader, m connect.Mapping, o connect.Options, send func(fact) error) (connect.Report, error) {
 		at := map[string]int{}
 		var all []fact
 		report, err := connect.ReadVendors(in, m, o, func(v connect.Vendor) error {
@@ -87,9 +94,9 @@ type importPeopleCmd struct {
 	Login string `enum:"subject,email,none" default:"subject" help:"What people sign in with: subject (the identifier in the file), email or none (${default})."`
 }
 
-// Run sends managers before whoever reports to them.
-func (c *importPeopleCmd) Run(ctx context.Context, p *process) error {
-	return c.run(ctx, p, func(in io.Reader, m connect.Mapping, o connect.Options, send func(fact) error) (connect.Report, error) {
+// do sends managers before whoever reports to them.
+func (c *importPeopleCmd) do(s *server) (answer, error) {
+	return answer{}, c.run(s, func(in io.Reader, m connect.Mapping, o connect.Options, send func(fact) error) (connect.Report, error) {
 		var all []connect.Person
 		report, err := connect.ReadPeople(in, m, o, func(v connect.Person) error {
 			all = append(all, v)
@@ -167,8 +174,8 @@ type importPurchasesCmd struct {
 	WithVendors bool `help:"Record the vendors as well, by the id and the name that the rows give, where there is no file of vendors."`
 }
 
-func (c *importPurchasesCmd) Run(ctx context.Context, p *process) error {
-	return c.run(ctx, p, func(in io.Reader, m connect.Mapping, o connect.Options, send func(fact) error) (connect.Report, error) {
+func (c *importPurchasesCmd) do(s *server) (answer, error) {
+	return answer{}, c.run(s, func(in io.Reader, m connect.Mapping, o connect.Options, send func(fact) error) (connect.Report, error) {
 		known := map[string]bool{}
 		return connect.ReadPurchases(in, m, o, func(v connect.Purchase) error {
 			f := &countersign.PurchaseFact{Kind: v.Kind, ID: v.ID, Line: v.Line, Vendor: v.VendorID, Amount: v.Amount, Date: v.Date.Format(time.DateOnly),
@@ -188,42 +195,35 @@ func (c *importPurchasesCmd) Run(ctx context.Context, p *process) error {
 type read func(in io.Reader, m connect.Mapping, o connect.Options, send func(fact) error) (connect.Report, error)
 
 // run reads the file, sends what it says and accounts for every line.
-func (c *importFlags) run(ctx context.Context, p *process, read read) error {
+func (c *importFlags) run(s *server, read read) error {
 	m, o, err := c.options()
 	if err != nil {
 		return err
 	}
-	in, err := p.open(c.File)
+	in, err := s.open(c.File)
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	s, err := c.sender(ctx, p)
+	to, err := c.sender(s)
 	if err != nil {
 		return err
 	}
-	defer s.close()
-	shown := p.progress("importing")
-	size := int64(0)
-	if f, ok := in.(*os.File); ok {
-		if info, err := f.Stat(); err == nil {
-			size = info.Size()
-		}
-	}
-	o.Progress = func(bytes, _ int64) error {
-		shown.show(bytes, size)
-		return ctx.Err()
-	}
-	o.Bad = func(b connect.BadLine) { s.bad(b.Line, b.String()) }
-	report, err := read(in, m, o, s.send)
+	defer to.close()
+
+	bar := s.progress("importing")
+	o.Progress = bar.ofFile(s.ctx, in)
+	o.Bad = func(b connect.BadLine) { to.bad(b.Line, b.String()) }
+	report, err := read(in, m, o, to.send)
 	if err == nil {
-		err = s.flush()
+		err = to.flush()
 	}
-	shown.end()
+	bar.end()
 	if err != nil {
-		return c.broken(s, err)
+		return c.broken(to, err)
 	}
-	return c.finish(p, s, report)
+
+	return c.finish(to, &report)
 }
 
 // broken says how to go on after an import that did not come to its end.
@@ -253,22 +253,25 @@ type imported struct {
 // Total is how many facts were taken in.
 func (i *imported) Total() int { return i.New + i.Changed + i.Unchanged }
 
-func (c *importFlags) finish(p *process, s *sender, report connect.Report) error {
-	if c.JSON {
-		s.sent.File = &report
-		if err := p.json(s.sent); err != nil {
-			return err
+// finish shows the figures. Rates have no report, and no line that is left out of it.
+func (c *importFlags) finish(s *sender, report *connect.Report) error {
+	s.sent.File = report
+	err := s.p.show(answer{value: s.sent, text: func() {
+		if report != nil {
+			s.p.printf("%s", report.Summary())
 		}
-	} else {
-		p.printf("%s", report.Summary())
 		s.print()
+	}}, c.JSON)
+	if err != nil {
+		return err
 	}
 	if err := s.close(); err != nil {
 		return err
 	}
+
 	if s.sent.NotKept > 0 && !c.AllowBad {
 		hint := "--allow-bad takes that for success"
-		if c.Report == "" {
+		if c.Report == "" && report != nil {
 			hint += ", --report FILE keeps them"
 		}
 		return withHint(fmt.Errorf("%d rows were not kept; all others were", s.sent.NotKept), "%s", hint)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -14,48 +13,39 @@ import (
 // importRatesCmd brings in dated rates. They have a form of their own, so that none of
 // the mappings of documents applies.
 type importRatesCmd struct {
-	serverFlags
-	keyFlags
+	systemFlags
 	File     string `arg:"" help:"CSV with the columns date, currency and rate, and base where it is not --base. - reads the input."`
 	Base     string `default:"EUR" placeholder:"CODE" help:"The currency that rates are given in: what one unit of the other is worth (${default})."`
 	Report   string `placeholder:"FILE" help:"Write the lines that were not kept to a file, instead of to the error output."`
 	AllowBad bool   `help:"Exit with 0 although lines were not kept."`
 	DryRun   bool   `help:"Read and check everything, and send nothing."`
-	JSON     bool   `name:"json" help:"Write the figures as JSON."`
+	figuresFlag
 }
 
-func (c *importRatesCmd) Run(ctx context.Context, p *process) error {
-	in, err := p.open(c.File)
+// connect leaves it to the sender: who only tries a file needs no server.
+func (c *importRatesCmd) connect(*process) (*connection, error) { return nil, nil }
+
+func (c *importRatesCmd) do(s *server) (answer, error) {
+	in, err := s.open(c.File)
 	if err != nil {
-		return err
+		return answer{}, err
 	}
 	defer in.Close()
-	flags := importFlags{serverFlags: c.serverFlags, keyFlags: c.keyFlags, File: c.File, Report: c.Report, AllowBad: c.AllowBad, DryRun: c.DryRun, JSON: c.JSON}
-	s, err := flags.sender(ctx, p)
+	flags := importFlags{systemFlags: c.systemFlags, File: c.File, Report: c.Report, AllowBad: c.AllowBad, DryRun: c.DryRun, figuresFlag: c.figuresFlag}
+	to, err := flags.sender(s)
 	if err != nil {
-		return err
+		return answer{}, err
 	}
-	defer s.close()
-	if err := c.read(in, s); err != nil {
-		return flags.broken(s, err)
+	defer to.close()
+
+	if err = c.read(in, to); err == nil {
+		err = to.flush()
 	}
-	if err := s.flush(); err != nil {
-		return flags.broken(s, err)
+	if err != nil {
+		return answer{}, flags.broken(to, err)
 	}
-	if c.JSON {
-		if err := p.json(s.sent); err != nil {
-			return err
-		}
-	} else {
-		s.print()
-	}
-	if err := s.close(); err != nil {
-		return err
-	}
-	if s.sent.NotKept > 0 && !c.AllowBad {
-		return withHint(fmt.Errorf("%d rows were not kept; all others were", s.sent.NotKept), "--allow-bad takes that for success")
-	}
-	return nil
+
+	return answer{}, flags.finish(to, nil)
 }
 
 func (c *importRatesCmd) read(in io.Reader, s *sender) error {

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	countersign "github.com/countersign/countersign"
+	"github.com/countersign/countersign/internal/terminal"
 )
 
 // fact is one row of a file as it is told to the server. Exactly one member is set
@@ -62,11 +63,11 @@ type sender struct {
 	why    map[string]int // refusals by their sentence
 }
 
-func (c *importFlags) sender(ctx context.Context, p *process) (*sender, error) {
-	s := &sender{ctx: ctx, p: p, from: c.FromLine, dry: c.DryRun, report: bufio.NewWriter(p.err), why: map[string]int{}}
+func (c *importFlags) sender(to *server) (*sender, error) {
+	s := &sender{ctx: to.ctx, p: to.process, from: c.FromLine, dry: c.DryRun, report: bufio.NewWriter(to.err), why: map[string]int{}}
 	s.sent.DryRun = c.DryRun
 	if !c.DryRun {
-		conn, err := c.asSystem(p, c.serverFlags)
+		conn, err := c.systemFlags.connect(to.process)
 		if err != nil {
 			return nil, err
 		}
@@ -101,7 +102,7 @@ func (s *sender) bad(line int64, text string) {
 		return
 	}
 	s.sent.NotKept++
-	fmt.Fprintln(s.report, printableText(text))
+	fmt.Fprintln(s.report, terminal.Printable(text))
 }
 
 func (s *sender) refuse(f fact, detail string) {
@@ -282,6 +283,6 @@ func (s *sender) print() {
 		s.p.printf("%d before line %d were not sent\n", s.sent.Skipped, s.from)
 	}
 	if s.sent.SettlesAt != "" {
-		s.p.printf("counts as history from %s on, or once a second person confirms it\n", inMinutes(s.sent.SettlesAt))
+		s.p.printf("counts as history from %s on, or once a second person confirms it\n", terminal.Minute(s.sent.SettlesAt))
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/countersign/countersign/internal/authority"
+	"github.com/countersign/countersign/internal/terminal"
 	"github.com/countersign/countersign/policies"
 )
 
@@ -53,7 +54,7 @@ func (c *initCmd) Run(ctx context.Context, p *process) error {
 	p.printf("data:     %s\nkeys:     %s   (keep them apart from the data, and from its backups)\nguard:    %s   (better on another disk)\n", config.Data, config.Keys, config.Guard)
 	p.printf("\nnext:     countersign serve --config %s\n", path)
 	if link != nil {
-		p.printf("\nThen the first administrator, %s, enrols with this link, once, before %s:\n\n  %s\n\n  countersign user enrol --server %s\n", link.Name, inMinutes(link.ExpiresAt), link.URL, config.PublicURL)
+		p.printf("\nThen the first administrator, %s, enrols with this link, once, before %s:\n\n  %s\n\n  countersign user enrol --server %s\n", link.Name, terminal.Minute(link.ExpiresAt), link.URL, config.PublicURL)
 	}
 	p.printf("\nThe policy that ships is in force. Try it on your own purchases, change it, test it,\nand propose it to a second person:\n\n")
 	policy := filepath.Join(dir, "policy", policies.Procurement)

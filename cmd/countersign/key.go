@@ -1,15 +1,13 @@
 package main
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
 
 	"github.com/countersign/countersign/internal/authority"
-	"github.com/countersign/countersign/internal/store"
+	"github.com/countersign/countersign/internal/terminal"
 )
 
 // keyCmd holds the commands about the API keys of systems.
@@ -21,8 +19,19 @@ type keyCmd struct {
 	Rotate  keyRotateCmd  `cmd:"" help:"Make a new key of the running server's own: of the log, of sealing, or of naming accounts."`
 }
 
+// connectUnless connects where the command is not for the data itself.
+func (d onData) connectUnless(offline bool, p *process, as personFlags) (*connection, error) {
+	switch {
+	case offline:
+		return nil, nil
+	case d.Config != "" || d.Org != "":
+		return nil, usage("--config and --org are for --offline: a server has its own")
+	}
+	return as.connect(p)
+}
+
 type keyCreateCmd struct {
-	serverFlags
+	personFlags
 	factorFlags
 	onData
 	Offline bool     `help:"Make it on the data folder, as its operator, while no server runs: the only way to a key with the scope provisioning once there are two administrators."`
@@ -32,176 +41,123 @@ type keyCreateCmd struct {
 	Returns []string `name:"return" placeholder:"ORIGIN" help:"Where its return URLs may lead, as https://erp.example.com."`
 	Days    int      `placeholder:"N" help:"Days until it expires: 365 by default, at most 730."`
 	Output  string   `short:"o" placeholder:"FILE" help:"Write the key alone to a file that only you can read, instead of showing it."`
-	JSON    bool     `name:"json" help:"Write JSON."`
+	jsonFlag
 
 	page string // on which another administrator confirms it
 }
 
-func (c *keyCreateCmd) Run(ctx context.Context, p *process) error {
-	made, err := c.make(ctx, p)
+func (c *keyCreateCmd) connect(p *process) (*connection, error) {
+	return c.connectUnless(c.Offline, p, c.personFlags)
+}
+
+func (c *keyCreateCmd) do(s *server) (answer, error) {
+	made, err := c.make(s)
 	if err != nil {
-		return err
+		return answer{}, err
 	}
 	if c.Output != "" {
 		if err := writePrivately(c.Output, []byte(made.Key+"\n")); err != nil {
-			return withHint(fmt.Errorf("%s was made, but its key could not be written: %w", made.ID, err), "countersign key revoke %s, and make another", made.ID)
+			return answer{}, withHint(fmt.Errorf("%s was made, but its key could not be written: %w", made.ID, err),
+				"countersign key revoke %s, and make another", made.ID)
 		}
 		made.Key = ""
 	}
-	if c.JSON {
-		return p.json(made)
-	}
-	p.printf("%s for %s: %s, until %s\n", made.ID, made.Source, strings.Join(made.Scopes, ", "), inMinutes(made.ExpiresAt))
+
+	return answer{value: made, text: func() { c.say(s.process, made) }}, nil
+}
+
+func (c *keyCreateCmd) say(p *process, made *authority.MadeKey) {
+	p.printf("%s for %s: %s, until %s\n", made.ID, made.Source, strings.Join(made.Scopes, ", "), terminal.Minute(made.ExpiresAt))
 	if made.Key != "" {
 		p.printf("%s\n", made.Key)
-		fmt.Fprintln(p.err, "hint: keep it now, it is shown nowhere again")
+		p.hint("keep it now, it is shown nowhere again")
 	}
 	if made.Waits {
 		p.printf("it works once a second administrator has confirmed it: %s has a key already, or had one\n", made.Source)
-		fmt.Fprintf(p.err, "hint: they run countersign key confirm %s, or open %s\n", made.ID, c.page)
+		p.hint(fmt.Sprintf("they run countersign key confirm %s, or open %s", made.ID, c.page))
 	}
-	return nil
 }
 
-func (c *keyCreateCmd) make(ctx context.Context, p *process) (*authority.MadeKey, error) {
+func (c *keyCreateCmd) make(s *server) (*authority.MadeKey, error) {
 	n := authority.NewKey{Name: or(c.Name, c.Source), Source: c.Source, Scopes: c.Scopes, Returns: c.Returns, Days: c.Days}
 	if c.Offline {
-		return c.offline(ctx, p, n)
+		return operate(s.ctx, s.process, c.onData, func(a *authority.Authority) (*authority.MadeKey, error) {
+			return a.CreateKeyOffline(s.ctx, n)
+		})
 	}
-	if c.Config != "" || c.Org != "" {
-		return nil, usage("--config and --org are for --offline: a server has its own")
-	}
-	conn, err := c.asPerson(p)
-	if err != nil {
-		return nil, err
-	}
+
 	body := struct {
 		authority.NewKey
 		stepUp
 	}{NewKey: n}
-	if body.StepUp, err = c.stepUp(ctx, conn, p.asker(), authority.KeySubject(n.Source, n.Scopes), "/admin/keys/new"); err != nil {
+	var err error
+	if body.StepUp, err = c.stepUp(s, authority.KeySubject(n.Source, n.Scopes), "/admin/keys/new"); err != nil {
 		return nil, err
 	}
-	var made authority.MadeKey
-	if err := conn.call(ctx, http.MethodPost, "/v1/keys", body, &made); err != nil {
-		return nil, err
+	made, err := post[authority.MadeKey](s, "/v1/keys", body)
+	if err == nil && made.Waits {
+		c.page = s.inBrowser("/admin/keys")
 	}
-	if made.Waits {
-		c.page = conn.inBrowser(ctx, "/admin/keys")
-	}
-	return &made, nil
-}
 
-// offline makes the key on the data, stamped "operator".
-func (c *keyCreateCmd) offline(ctx context.Context, p *process, n authority.NewKey) (made *authority.MadeKey, err error) {
-	err = c.onData.operate(ctx, p, func(a *authority.Authority) error {
-		made, err = a.CreateKeyOffline(ctx, n)
-		return err
-	})
 	return made, err
 }
 
-// operate does something on the data as its operator, while no server runs.
-func (d onData) operate(ctx context.Context, p *process, do func(*authority.Authority) error) (err error) {
-	config, err := Load(d.Config, p.env)
-	if err != nil {
-		return err
-	}
-	in, err := openInstallation(ctx, config, nil, newLog(&config, p))
-	if errors.Is(err, store.ErrInUse) {
-		return withHint(err, "stop the server for it")
-	}
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, in.close()) }()
-	a, err := in.one(d.Org)
-	if err != nil {
-		return err
-	}
-	if err := do(a); err != nil {
-		return err
-	}
-	return a.Publish(ctx)
-}
-
 type keyConfirmCmd struct {
-	serverFlags
+	personFlags
 	factorFlags
 	onData
 	Offline bool   `help:"Do it on the data folder, as its operator, while no server runs."`
 	Key     string `arg:"" help:"The key's id: key_…"`
 }
 
-func (c *keyConfirmCmd) Run(ctx context.Context, p *process) error {
+func (c *keyConfirmCmd) connect(p *process) (*connection, error) {
+	return c.connectUnless(c.Offline, p, c.personFlags)
+}
+
+func (c *keyConfirmCmd) do(s *server) (answer, error) {
+	works := s.line(nil, "%s works now", c.Key)
 	if c.Offline {
-		if err := c.onData.operate(ctx, p, func(a *authority.Authority) error { return a.ConfirmKeyOffline(ctx, c.Key) }); err != nil {
-			return err
-		}
-		p.printf("%s works now\n", c.Key)
-		return nil
+		_, err := operate(s.ctx, s.process, c.onData, func(a *authority.Authority) (any, error) {
+			return nil, a.ConfirmKeyOffline(s.ctx, c.Key)
+		})
+		return works, err
 	}
-	if c.Config != "" || c.Org != "" {
-		return usage("--config and --org are for --offline: a server has its own")
-	}
-	conn, err := c.asPerson(p)
+
+	path := "/" + url.PathEscape(c.Key) + "/confirm"
+	proven, err := c.stepUp(s, authority.ConfirmKeySubject(c.Key), "/admin/keys"+path)
 	if err != nil {
-		return err
+		return answer{}, err
 	}
-	body, err := c.stepUp(ctx, conn, p.asker(), authority.ConfirmKeySubject(c.Key), "/admin/keys/"+url.PathEscape(c.Key)+"/confirm")
-	if err != nil {
-		return err
-	}
-	if err := conn.call(ctx, http.MethodPost, "/v1/keys/"+url.PathEscape(c.Key)+"/confirm", stepUp{body}, nil); err != nil {
-		return err
-	}
-	p.printf("%s works now\n", c.Key)
-	return nil
+
+	return works, s.call(http.MethodPost, "/v1/keys"+path, stepUp{proven}, nil)
 }
 
 type keyListCmd struct {
-	serverFlags
-	JSON bool `name:"json" help:"Write JSON."`
+	personFlags
+	jsonFlag
 }
 
-func (c *keyListCmd) Run(ctx context.Context, p *process) error {
-	conn, err := c.asPerson(p)
-	if err != nil {
-		return err
-	}
-	var all authority.KeysView
-	if err := conn.call(ctx, http.MethodGet, "/v1/keys", nil, &all); err != nil {
-		return err
-	}
-	if c.JSON {
-		return p.json(all.Items)
-	}
-	for _, k := range all.Items {
-		state := "until " + inMinutes(k.ExpiresAt)
-		if k.Waits {
-			state = "waits for a second administrator"
+func (c *keyListCmd) do(s *server) (answer, error) {
+	all, err := get[authority.KeysView](s, "/v1/keys")
+	return answer{value: all.Items, text: func() {
+		for _, k := range all.Items {
+			state := "until " + terminal.Minute(k.ExpiresAt)
+			if k.Waits {
+				state = "waits for a second administrator"
+			}
+			if k.RevokedAt != "" {
+				state = "revoked " + terminal.Minute(k.RevokedAt)
+			}
+			s.printf("%s  %-12s %s  %s\n", k.ID, k.Source, state, strings.Join(k.Scopes, ","))
 		}
-		if k.RevokedAt != "" {
-			state = "revoked " + inMinutes(k.RevokedAt)
-		}
-		p.printf("%s  %-12s %s  %s\n", k.ID, k.Source, state, strings.Join(k.Scopes, ","))
-	}
-	return nil
+	}}, err
 }
 
 type keyRevokeCmd struct {
-	serverFlags
+	personFlags
 	Key string `arg:"" help:"The key's id: key_…"`
 }
 
-func (c *keyRevokeCmd) Run(ctx context.Context, p *process) error {
-	conn, err := c.asPerson(p)
-	if err != nil {
-		return err
-	}
-	if err := conn.call(ctx, http.MethodDelete, "/v1/keys/"+url.PathEscape(c.Key), nil, nil); err != nil {
-		return err
-	}
-	p.printf("%s is ended\n", c.Key)
-	return nil
+func (c *keyRevokeCmd) do(s *server) (answer, error) {
+	return s.line(nil, "%s is ended", c.Key), s.delete("/v1/keys/" + url.PathEscape(c.Key))
 }

@@ -111,5 +111,5 @@ func run(ctx context.Context, args []string, p process) (code int) {
 		}
 		return p.fail(usageError{err: err, hint: path + " --help"})
 	}
-	return p.fail(command.Run())
+	return p.fail(p.execute(ctx, command))
 }

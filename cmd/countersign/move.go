@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"github.com/countersign/countersign/internal/authority"
-	"github.com/countersign/countersign/internal/store"
+	"github.com/countersign/countersign/internal/terminal"
 )
 
 // moveCmd lets people reach an organisation under another address. It says first what is
@@ -21,7 +21,7 @@ type moveCmd struct {
 	To     string `arg:"" optional:"" help:"The new public_url. Default: the one in the configuration."`
 }
 
-func (c *moveCmd) Run(ctx context.Context, p *process) (err error) {
+func (c *moveCmd) Run(ctx context.Context, p *process) error {
 	if c.JSON && !c.Yes {
 		return usageError{err: errors.New("--json is for scripts, which cannot be asked: give --yes too")}
 	}
@@ -36,34 +36,18 @@ func (c *moveCmd) Run(ctx context.Context, p *process) (err error) {
 	if to, err = addressOf(to); err != nil {
 		return err
 	}
-	in := &installation{config: config, moves: true}
-	defer func() { err = errors.Join(err, in.close()) }()
-	if err := in.open(ctx, nil, newLog(&config, p)); errors.Is(err, store.ErrInUse) {
-		return withHint(err, "stop the server for it")
-	} else if err != nil {
-		return err
-	}
-	a, err := in.one(c.Org)
+
+	m, err := operateOn(ctx, p, &installation{config: config, moves: true}, c.Org, func(a *authority.Authority) (*authority.Move, error) {
+		if err := c.agreed(ctx, p, a, to); err != nil {
+			return nil, err
+		}
+		return a.MoveOffline(ctx, to, c.Reason)
+	})
 	if err != nil {
 		return err
 	}
-	if !c.Yes {
-		m, err := a.CheckMove(ctx, to)
-		if err != nil {
-			return err
-		}
-		if err := agreed(p, m); err != nil {
-			return err
-		}
-	}
-	m, err := a.MoveOffline(ctx, to, c.Reason)
-	if err != nil {
-		return err
-	}
-	if err := a.Publish(ctx); err != nil {
-		return err
-	}
-	return c.say(p, m)
+
+	return p.show(answer{value: m, text: func() { c.say(p, m) }}, c.JSON)
 }
 
 // addressOf checks a public_url as the configuration does.
@@ -77,7 +61,15 @@ func addressOf(text string) (string, error) {
 }
 
 // agreed says what comes of it, and lets the operator type the new host name.
-func agreed(p *process, m *authority.Move) error {
+func (c *moveCmd) agreed(ctx context.Context, p *process, a *authority.Authority, to string) error {
+	if c.Yes {
+		return nil
+	}
+	m, err := a.CheckMove(ctx, to)
+	if err != nil {
+		return err
+	}
+
 	fmt.Fprintf(p.err, "From %s to %s.\n", m.From, m.To)
 	if m.Passkeys == 0 {
 		fmt.Fprintf(p.err, "No passkey is lost.\n")
@@ -113,17 +105,13 @@ func counted(n int, one, more string) string {
 	return fmt.Sprintf("%d %s", n, more)
 }
 
-func (c *moveCmd) say(p *process, m *authority.Move) error {
-	if c.JSON {
-		return p.json(m)
-	}
+func (c *moveCmd) say(p *process, m *authority.Move) {
 	p.printf("moved to %s\n", m.To)
 	for _, inv := range m.Invitations {
 		p.printf("%s\t%s\n", inv.Person.Name, inv.URL)
 	}
 	if len(m.Invitations) > 0 {
-		fmt.Fprintf(p.err, "The links are for these administrators, once, until %s; another administrator, who has spoken with them, confirms what they enrol.\n", inMinutes(m.Invitations[0].ExpiresAt))
+		fmt.Fprintf(p.err, "The links are for these administrators, once, until %s; another administrator, who has spoken with them, confirms what they enrol.\n", terminal.Minute(m.Invitations[0].ExpiresAt))
 	}
 	fmt.Fprintf(p.err, "Set public_url to %s before you start the server.\n", m.To)
-	return nil
 }

@@ -54,8 +54,8 @@ const (
 	callTimeout = 60 * time.Second
 )
 
-// connect prepares the connection without a credential.
-func (f serverFlags) connect(p *process) (*connection, error) {
+// reach prepares the connection without a credential.
+func (f serverFlags) reach(p *process) (*connection, error) {
 	address := f.Server
 	if address == "" {
 		address = p.getenv("COUNTERSIGN_SERVER")
@@ -93,7 +93,7 @@ func loopback(host string) bool {
 
 // asSystem connects with an API key.
 func (f keyFlags) asSystem(p *process, s serverFlags) (*connection, error) {
-	c, err := s.connect(p)
+	c, err := s.reach(p)
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +116,7 @@ func (f keyFlags) key(p *process) (string, error) {
 
 // asPerson connects with the session of whoever signed in.
 func (f serverFlags) asPerson(p *process) (*connection, error) {
-	c, err := f.connect(p)
+	c, err := f.reach(p)
 	if err != nil {
 		return nil, err
 	}
@@ -148,13 +148,7 @@ func (f keyFlags) asEither(p *process, s serverFlags) (*connection, error) {
 	return c, err
 }
 
-// call makes one call. in and out may be nil; an answer that is no success is a
-// [countersign.Problem].
-func (c *connection) call(ctx context.Context, method, path string, in, out any) error {
-	return c.Call(ctx, c.token, method, path, in, out)
-}
-
-// Call makes one call with a credential. A *json.RawMessage takes the answer as it is.
+// Call makes one call with a credential, which may be "". A *json.RawMessage takes the answer as it is.
 func (c *connection) Call(ctx context.Context, token, method, path string, in, out any) error {
 	var body io.Reader
 	if in != nil {

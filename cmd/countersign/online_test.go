@@ -13,6 +13,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/countersign/countersign/internal/demo"
+	"github.com/countersign/countersign/internal/demo/info"
 )
 
 // TestOnlineScripts plays the commands that speak to a server against a real demo,
@@ -42,23 +43,23 @@ func TestOnlineScripts(t *testing.T) {
 	})
 }
 
-func information(ts *testscript.TestScript) demo.Info {
-	info, err := demo.ReadInfo(ts.MkAbs("info.json"))
+func information(ts *testscript.TestScript) info.File {
+	known, err := info.Read(ts.MkAbs("info.json"))
 	ts.Check(err)
-	return info
+	return known
 }
 
 func visit(ts *testscript.TestScript, _ bool, _ []string) {
 	deadline := time.Now().Add(60 * time.Second)
 	for {
-		info, err := demo.ReadInfo(ts.MkAbs("info.json"))
+		known, err := info.Read(ts.MkAbs("info.json"))
 		if err == nil {
 			var answer *http.Response
-			if answer, err = http.Get(info.URL + "/healthz"); err == nil {
+			if answer, err = http.Get(known.URL + "/healthz"); err == nil {
 				answer.Body.Close()
-				ts.Setenv("COUNTERSIGN_SERVER", info.URL)
-				ts.Setenv("COUNTERSIGN_API_KEY", info.Key)
-				ts.Setenv("VERIFIER", info.Verifiers[0])
+				ts.Setenv("COUNTERSIGN_SERVER", known.URL)
+				ts.Setenv("COUNTERSIGN_API_KEY", known.Key)
+				ts.Setenv("VERIFIER", known.Verifiers[0])
 				return
 			}
 		}
@@ -70,8 +71,8 @@ func visit(ts *testscript.TestScript, _ bool, _ []string) {
 }
 
 func writeCase(ts *testscript.TestScript, _ bool, args []string) {
-	info := information(ts)
-	for _, c := range demo.LiveCases(demo.Sample(info.Until), info.Until) {
+	known := information(ts)
+	for _, c := range demo.LiveCases(demo.Sample(known.Until), known.Until) {
 		if c.Name != args[0] {
 			continue
 		}
@@ -87,8 +88,8 @@ func writeCase(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 func writeFactors(ts *testscript.TestScript, _ bool, args []string) {
-	info := information(ts)
-	who := info.Person(args[0])
+	known := information(ts)
+	who := known.Person(args[0])
 	code, err := demo.Code(who.TOTPSecret, time.Now())
 	ts.Check(err)
 	if len(args) > 2 {

@@ -154,6 +154,22 @@ func (g *progress) show(done, total int64) {
 	g.put(text)
 }
 
+// ofFile shows how much of a file was read, and stops the reading when the command is
+// ended.
+func (g *progress) ofFile(ctx context.Context, in io.Reader) func(bytes, _ int64) error {
+	size := int64(0)
+	if f, ok := in.(*os.File); ok {
+		if info, err := f.Stat(); err == nil {
+			size = info.Size()
+		}
+	}
+
+	return func(bytes, _ int64) error {
+		g.show(bytes, size)
+		return ctx.Err()
+	}
+}
+
 func (g *progress) put(text string) {
 	n := utf8.RuneCountInString(text)
 	fmt.Fprintf(g.w, "\r%s%s", text, strings.Repeat(" ", max(0, g.width-n)))

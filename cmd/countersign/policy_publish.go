@@ -1,65 +1,73 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"maps"
-	"net/http"
 	"slices"
 	"strings"
 
 	countersign "github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/authority"
 	"github.com/countersign/countersign/internal/policy"
+	"github.com/countersign/countersign/internal/terminal"
 )
 
 // policyPublishCmd proposes a new version of the policy. The text is the document of
 // a request, so that what a second person signs is what is published.
 type policyPublishCmd struct {
-	serverFlags
+	personFlags
 	policyOptions
 	File   string `arg:"" help:"The policy. Lists that it keeps in files beside it are published with it."`
 	Reason string `required:"" placeholder:"TEXT" help:"What changes, and why: the second person reads it."`
 	DryRun bool   `help:"Only show what would change."`
-	JSON   bool   `name:"json" help:"Write JSON."`
+	jsonFlag
+
+	source policy.Source
+	digest countersign.Digest
 }
 
-func (c *policyPublishCmd) Run(ctx context.Context, p *process) error {
-	src, err := c.source(p, c.File)
+// connect loads the policy first.
+func (c *policyPublishCmd) connect(p *process) (*connection, error) {
+	src, err := c.policyOptions.source(p, c.File)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	v, err := policy.Load(src)
 	var errs policy.Errors
 	if errors.As(err, &errs) {
-		return withHint(fmt.Errorf("the policy does not load\n%w", errs), "countersign policy check %s", c.File)
+		return nil, withHint(fmt.Errorf("the policy does not load\n%w", errs), "countersign policy check %s", c.File)
 	} else if err != nil {
-		return err
+		return nil, err
 	}
-	conn, err := c.asPerson(p)
+	c.source, c.digest = src, v.Digest()
+
+	return c.asPerson(p)
+}
+
+func (c *policyPublishCmd) do(s *server) (answer, error) {
+	now, err := get[authority.PolicyView](s, "/v1/policies/current")
 	if err != nil {
-		return err
+		return answer{}, err
 	}
-	var now authority.PolicyView
-	if err := conn.call(ctx, http.MethodGet, "/v1/policies/current", nil, &now); err != nil {
-		return err
+	if now.Digest == string(c.digest) {
+		return answer{}, fmt.Errorf("this is version %d, which is in force already", now.Version)
 	}
-	if now.Digest == string(v.Digest()) {
-		return fmt.Errorf("this is version %d, which is in force already", now.Version)
-	}
-	shown := p.aside(c.JSON)
-	for _, ch := range policyChanges(&now, src) {
+
+	shown := s.aside(s.asJSON)
+	for _, ch := range policyChanges(now, c.source) {
 		shown.printf("--- %s, version %d\n+++ %s, %s\n", ch.Field, now.Version, ch.Field, c.File)
 		for _, l := range diff(ch.From, ch.To) {
-			shown.printf("%s\n", printableText(l))
+			shown.printf("%s\n", terminal.Printable(l))
 		}
 	}
 	if c.DryRun {
-		return nil
+		return answer{}, nil
 	}
 	shown.printf("\n")
-	return conn.propose(ctx, p, c.JSON, authority.Proposal{Kind: countersign.KindPolicyPublish, ID: "policy", Subject: c.Reason, Changes: authority.PolicyChanges(now, authority.PolicyDraft{Text: string(src.Text), Lists: src.Lists})})
+
+	return s.propose(countersign.KindPolicyPublish, "policy", c.Reason,
+		authority.PolicyChanges(*now, authority.PolicyDraft{Text: string(c.source.Text), Lists: c.source.Lists}))
 }
 
 // policyChanges lists the parts that differ: the text, and each list.

@@ -1,14 +1,11 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
 	"os"
-	"strconv"
 	"strings"
 	"time"
 
@@ -50,8 +47,7 @@ func (p *process) document(name string) (json.RawMessage, error) {
 }
 
 type requestSubmitCmd struct {
-	serverFlags
-	keyFlags
+	systemFlags
 	File       string        `arg:"" help:"The document as JSON. - reads the input."`
 	Approver   string        `placeholder:"ID" help:"Nominate the approver, by an identifier of your system."`
 	ActingFor  string        `placeholder:"ID" help:"Whom the approver stands in for."`
@@ -59,56 +55,53 @@ type requestSubmitCmd struct {
 	Supersedes string        `placeholder:"REQ" help:"The request that this revision replaces."`
 	Evaluate   bool          `help:"Only say what would happen. Changes nothing."`
 	Wait       time.Duration `placeholder:"DURATION" help:"Wait so long for the decision, as 5m."`
-	JSON       bool          `name:"json" help:"Write the answer as JSON."`
+	answerFlag
+
+	document json.RawMessage
 }
 
-func (c *requestSubmitCmd) Run(ctx context.Context, p *process) error {
-	raw, err := p.document(c.File)
-	if err != nil {
-		return err
+// connect reads the document first.
+func (c *requestSubmitCmd) connect(p *process) (conn *connection, err error) {
+	if c.document, err = p.document(c.File); err != nil {
+		return nil, err
 	}
-	conn, err := c.asSystem(p, c.serverFlags)
-	if err != nil {
-		return err
-	}
-	body := countersign.RequestBody{Document: raw, Submission: &countersign.Submission{Approver: c.Approver, ActingFor: c.ActingFor, Channel: c.Channel, Supersedes: c.Supersedes}}
+	return c.systemFlags.connect(p)
+}
+
+func (c *requestSubmitCmd) do(s *server) (answer, error) {
+	body := countersign.RequestBody{Document: c.document, Submission: &countersign.Submission{
+		Approver: c.Approver, ActingFor: c.ActingFor, Channel: c.Channel, Supersedes: c.Supersedes}}
 	if c.Evaluate {
-		return c.evaluate(ctx, p, conn, body)
+		e, err := post[countersign.Evaluation](s, "/v1/evaluate", body)
+		return s.evaluated(e), err
 	}
-	var a countersign.Approval
-	if err := conn.call(ctx, http.MethodPost, requests, body, &a); err != nil {
-		return err
+
+	a, err := post[countersign.Approval](s, requests, body)
+	if err != nil || c.Wait <= 0 || a.Status != countersign.StatusPending {
+		return s.decided(a, nil), err
 	}
-	var late error
-	if c.Wait > 0 && a.Status == countersign.StatusPending {
-		late = conn.wait(ctx, &a, c.Wait)
-	}
-	if late != nil && !errors.Is(late, errNotYet) {
-		return late
-	}
-	if err := p.showApproval(&a, c.JSON); err != nil {
-		return err
-	}
-	return errors.Join(late, refusedBy(&a))
+	return s.waited(a, c.Wait)
 }
 
-func (c *requestSubmitCmd) evaluate(ctx context.Context, p *process, conn *connection, body countersign.RequestBody) error {
-	var e countersign.Evaluation
-	if err := conn.call(ctx, http.MethodPost, "/v1/evaluate", body, &e); err != nil {
-		return err
-	}
-	if c.JSON {
-		return p.json(e)
-	}
-	p.printf("%s\n", outcomeInWords(e.Outcome))
-	p.printReasons(e.Reasons)
-	if e.Outcome == countersign.OutcomeStepUp {
-		p.printf("needs     %s\n", strings.Join(requirementInWords(e.Requirement), "\n          "))
-		if !e.Satisfiable {
-			p.printf("          fewer people could decide on it than are needed\n")
+func (p *process) evaluated(e *countersign.Evaluation) answer {
+	return answer{value: e, text: func() {
+		p.printf("%s\n", outcomeInWords(e.Outcome))
+		p.printReasons(e.Reasons)
+		if e.Outcome == countersign.OutcomeStepUp {
+			p.printf("needs     %s\n", strings.Join(requirementInWords(e.Requirement), "\n          "))
+			if !e.Satisfiable {
+				p.printf("          fewer people could decide on it than are needed\n")
+			}
 		}
-	}
-	return nil
+	}}
+}
+
+// decided shows where a request stands and ends with an error where it was refused, or
+// was waited for too long.
+func (p *process) decided(a *countersign.Approval, late error) answer {
+	out := p.standing(a)
+	out.err = errors.Join(late, refusedBy(a))
+	return out
 }
 
 // refusedBy is the exit of a command whose request was refused; the output says why.
@@ -120,61 +113,56 @@ func refusedBy(a *countersign.Approval) error {
 	return errSaid
 }
 
-// wait asks again until the request is decided: more rarely the longer it takes.
-func (c *connection) wait(ctx context.Context, a *countersign.Approval, most time.Duration) error {
+// waited asks again until the request is decided: more rarely the longer it takes.
+func (s *server) waited(a *countersign.Approval, most time.Duration) (answer, error) {
 	until, pause := time.Now().Add(most), 200*time.Millisecond
-	for {
-		if a.Status != countersign.StatusPending && a.Status != countersign.StatusUnsatisfiable {
-			return nil
-		}
+	for a.Status == countersign.StatusPending || a.Status == countersign.StatusUnsatisfiable {
 		left := time.Until(until)
 		if left <= 0 {
-			return fmt.Errorf("%s is %s: %w", a.ID, a.Status, errNotYet)
+			return s.decided(a, fmt.Errorf("%s is %s: %w", a.ID, a.Status, errNotYet)), nil
 		}
+
 		select {
 		case <-time.After(min(pause, left)):
-		case <-ctx.Done():
-			return ctx.Err()
+		case <-s.ctx.Done():
+			return answer{}, s.ctx.Err()
 		}
 		pause = min(pause*3/2, 5*time.Second)
-		if err := c.call(ctx, http.MethodGet, requestPath(a.ID), nil, a); err != nil {
-			return err
+
+		next, err := s.request(a.ID)
+		if err != nil {
+			return answer{}, err
 		}
+		a = next
 	}
+
+	return s.decided(a, nil), nil
+}
+
+func (s *server) request(id string) (*countersign.Approval, error) {
+	return get[countersign.Approval](s, requestPath(id))
 }
 
 // requestFlags name one request, for a system or a person.
 type requestFlags struct {
-	serverFlags
-	keyFlags
+	eitherFlags
 	Request string `arg:"" help:"The request: req_…"`
-	JSON    bool   `name:"json" help:"Write JSON."`
-}
-
-func (c *requestFlags) get(ctx context.Context, p *process) (*connection, *countersign.Approval, error) {
-	conn, err := c.asEither(p, c.serverFlags)
-	if err != nil {
-		return nil, nil, err
-	}
-	var a countersign.Approval
-	return conn, &a, conn.call(ctx, http.MethodGet, requestPath(c.Request), nil, &a)
+	jsonFlag
 }
 
 type requestShowCmd struct{ requestFlags }
 
-func (c *requestShowCmd) Run(ctx context.Context, p *process) error {
-	_, a, err := c.get(ctx, p)
-	if err != nil {
-		return err
+func (c *requestShowCmd) do(s *server) (answer, error) {
+	a, err := s.request(c.Request)
+	if err != nil || c.JSON {
+		return answer{value: a}, err
 	}
-	if c.JSON {
-		return p.json(a)
+	if err := s.printCard(a); err != nil {
+		return answer{}, err
 	}
-	if err := p.printCard(a); err != nil {
-		return err
-	}
-	p.printf("\n")
-	return p.showApproval(a, false)
+	s.printf("\n")
+
+	return s.standing(a), nil
 }
 
 type requestWaitCmd struct {
@@ -182,24 +170,16 @@ type requestWaitCmd struct {
 	Timeout time.Duration `default:"5m" placeholder:"DURATION" help:"How long (${default})."`
 }
 
-func (c *requestWaitCmd) Run(ctx context.Context, p *process) error {
-	conn, a, err := c.get(ctx, p)
+func (c *requestWaitCmd) do(s *server) (answer, error) {
+	a, err := s.request(c.Request)
 	if err != nil {
-		return err
+		return answer{}, err
 	}
-	late := conn.wait(ctx, a, c.Timeout)
-	if late != nil && !errors.Is(late, errNotYet) {
-		return late
-	}
-	if err := p.showApproval(a, c.JSON); err != nil {
-		return err
-	}
-	return errors.Join(late, refusedBy(a))
+	return s.waited(a, c.Timeout)
 }
 
 type requestListCmd struct {
-	serverFlags
-	keyFlags
+	eitherFlags
 	Status    []string `placeholder:"STATUS" help:"Only these: pending, approved, denied, released …"`
 	Kind      string   `placeholder:"KIND" help:"Only this kind of document."`
 	Object    string   `placeholder:"ID" help:"Only this document's number."`
@@ -208,82 +188,50 @@ type requestListCmd struct {
 	From      string   `placeholder:"DAY" help:"Submitted on or after."`
 	Until     string   `placeholder:"DAY" help:"Submitted before."`
 	Limit     int      `default:"50" placeholder:"N" help:"At most so many (${default})."`
-	JSON      bool     `name:"json" help:"Write JSON."`
+	jsonFlag
 }
 
-func (c *requestListCmd) Run(ctx context.Context, p *process) error {
-	conn, err := c.asEither(p, c.serverFlags)
-	if err != nil {
-		return err
-	}
+func (c *requestListCmd) do(s *server) (answer, error) {
 	if c.Limit < 1 {
-		return usage("--limit wants 1 or more")
+		return answer{}, usage("--limit wants 1 or more")
 	}
-	q := url.Values{}
-	for name, value := range map[string]string{"kind": c.Kind, "object": c.Object, "vendor": c.Vendor, "requester": c.Requester, "from": c.From, "until": c.Until} {
-		if value != "" {
-			q.Set(name, value)
-		}
-	}
+
+	q := given("kind", c.Kind, "object", c.Object, "vendor", c.Vendor, "requester", c.Requester, "from", c.From, "until", c.Until)
 	q["status"] = c.Status
-	all := []countersign.Approval{}
-	for len(all) < c.Limit {
-		q.Set("limit", strconv.Itoa(min(c.Limit-len(all), 200)))
-		var page countersign.Page[countersign.Approval]
-		if err := conn.call(ctx, http.MethodGet, requests+"?"+q.Encode(), nil, &page); err != nil {
-			return err
+	all, err := list[countersign.Approval](s, requests, q, c.Limit)
+
+	return answer{value: all, text: func() {
+		if len(all) == 0 {
+			fmt.Fprintln(s.err, "nothing")
 		}
-		all = append(all, page.Items...)
-		if page.Next == "" {
-			break
+		for i := range all {
+			s.printf("%s  %-13s %s\n", all[i].ID, all[i].Status, oneLine(&all[i]))
 		}
-		q.Set("after", page.Next)
-	}
-	if c.JSON {
-		return p.json(all)
-	}
-	if len(all) == 0 {
-		fmt.Fprintln(p.err, "nothing")
-	}
-	for i := range all {
-		p.printf("%s  %-13s %s\n", all[i].ID, all[i].Status, oneLine(&all[i]))
-	}
-	return nil
+	}}, err
 }
 
 type requestCancelCmd struct{ requestFlags }
 
-func (c *requestCancelCmd) Run(ctx context.Context, p *process) error {
-	conn, err := c.asEither(p, c.serverFlags)
-	if err != nil {
-		return err
-	}
-	var a countersign.Approval
-	if err := conn.call(ctx, http.MethodPost, requestPath(c.Request, "cancel"), nil, &a); err != nil {
-		return err
-	}
-	return p.showApproval(&a, c.JSON)
+func (c *requestCancelCmd) do(s *server) (answer, error) {
+	a, err := post[countersign.Approval](s, requestPath(c.Request, "cancel"), nil)
+	return s.standing(a), err
 }
 
 type requestReceiptCmd struct {
-	serverFlags
-	keyFlags
+	eitherFlags
 	Request string `arg:"" help:"The request: req_…"`
 	Output  string `short:"o" placeholder:"FILE" help:"Write to a file."`
 }
 
-func (c *requestReceiptCmd) Run(ctx context.Context, p *process) error {
-	conn, err := c.asEither(p, c.serverFlags)
+func (c *requestReceiptCmd) do(s *server) (answer, error) {
+	raw, err := get[json.RawMessage](s, requestPath(c.Request, "receipt")) // byte for byte: a receipt has one encoding
 	if err != nil {
-		return err
-	}
-	var raw json.RawMessage // byte for byte: a receipt has one encoding
-	if err := conn.call(ctx, http.MethodGet, requestPath(c.Request, "receipt"), nil, &raw); err != nil {
-		return err
+		return answer{}, err
 	}
 	if c.Output != "" {
-		return os.WriteFile(c.Output, raw, 0o644)
+		return answer{}, os.WriteFile(c.Output, *raw, 0o644)
 	}
-	_, err = p.out.Write(raw)
-	return err
+	_, err = s.out.Write(*raw)
+
+	return answer{}, err
 }

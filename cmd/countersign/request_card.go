@@ -4,11 +4,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
-	"unicode/utf8"
 
 	countersign "github.com/countersign/countersign"
-	"github.com/countersign/countersign/internal/demo"
+	"github.com/countersign/countersign/internal/terminal"
 )
 
 // The document card: the same order everywhere, made from the canonical bytes alone,
@@ -39,7 +37,7 @@ func (p *process) printCard(a *countersign.Approval) error {
 		w.line("%s", strings.Join(nonEmpty(d.Payee.Name, d.Payee.ID, d.Payee.Country, d.Payee.TaxID), "  "))
 	}
 	if d.Amount != nil {
-		w.line("%s", money(*d.Amount))
+		w.line("%s", terminal.Money(*d.Amount))
 	}
 	w.line("")
 	w.field("for", d.Subject)
@@ -86,11 +84,11 @@ func (w *cardWriter) field(name, value string) {
 	if value == "" {
 		return
 	}
-	for i, l := range demo.Wrap(value, 78-cardLabel-2) {
+	for i, l := range terminal.Wrap(value, 78-cardLabel-2) {
 		if i > 0 {
 			name = ""
 		}
-		w.line("%s%s", pad(name, cardLabel), l)
+		w.line("%s%s", terminal.Pad(name, cardLabel), l)
 	}
 }
 
@@ -146,7 +144,7 @@ func (w *cardWriter) lines(all []countersign.Line) {
 			text = or(l.Description, l.Item)
 		}
 		if l.Amount != nil {
-			text += "  " + money(*l.Amount)
+			text += "  " + terminal.Money(*l.Amount)
 		}
 		if l.Payee != nil {
 			text += "  to " + strings.Join(nonEmpty(l.Payee.Name, l.Payee.ID), " ")
@@ -156,22 +154,6 @@ func (w *cardWriter) lines(all []countersign.Line) {
 		}
 		w.field("line "+l.Number, text)
 	}
-}
-
-// money groups the digits of an amount by thousands: EUR 30,000.00.
-func money(a countersign.Amount) string {
-	whole, cents, dotted := strings.Cut(a.Value, ".")
-	sign := ""
-	if strings.HasPrefix(whole, "-") {
-		sign, whole = "-", whole[1:]
-	}
-	for i := len(whole) - 3; i > 0; i -= 3 {
-		whole = whole[:i] + "," + whole[i:]
-	}
-	if dotted {
-		whole += "." + cents
-	}
-	return a.Currency + " " + sign + whole
 }
 
 // accountInGroups writes an account as people compare it: in groups of four.
@@ -205,32 +187,13 @@ func or(s, otherwise string) string {
 	return s
 }
 
-func pad(s string, width int) string {
-	return s + strings.Repeat(" ", max(1, width-utf8.RuneCountInString(s)))
-}
-
-// printable replaces what could move a cursor or hide text: control characters and
-// those that reorder what is shown.
+// printable makes text that comes from outside harmless.
 func printable(args []any) []any {
 	out := slices.Clone(args)
 	for i, a := range out {
 		if s, ok := a.(string); ok {
-			out[i] = strings.Map(func(r rune) rune {
-				if r < ' ' || r == 0x7f || (r >= 0x80 && r < 0xa0) || (r >= 0x200b && r <= 0x200f) || (r >= 0x202a && r <= 0x202e) || (r >= 0x2066 && r <= 0x2069) || r == 0xfeff {
-					return '\uFFFD'
-				}
-				return r
-			}, s)
+			out[i] = terminal.Printable(s)
 		}
 	}
 	return out
-}
-
-// inMinutes writes a time of the wire for a person: to the minute, in UTC.
-func inMinutes(s string) string {
-	t, err := time.Parse(time.RFC3339, s)
-	if err != nil {
-		return s
-	}
-	return t.UTC().Format("2006-01-02 15:04 UTC")
 }

@@ -1,17 +1,16 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 
 	countersign "github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/authority"
-	"github.com/countersign/countersign/internal/demo"
+	"github.com/countersign/countersign/internal/demo/info"
+	"github.com/countersign/countersign/internal/terminal"
 )
 
 // factorFlags say with what a person proves themself. The default is a password and a
@@ -28,21 +27,23 @@ type proof struct {
 }
 
 // demoPasskey answers a challenge with a demo person's software passkey.
-func (f factorFlags) demoPasskey(options json.RawMessage, id func(*demo.PersonInfo) bool) (json.RawMessage, error) {
-	info, err := demo.ReadInfo(f.Demo)
+func (f factorFlags) demoPasskey(options json.RawMessage, is func(*info.Person) bool) (json.RawMessage, error) {
+	known, err := info.Read(f.Demo)
 	if err != nil {
 		return nil, err
 	}
-	for i := range info.People {
-		if !id(&info.People[i]) {
+
+	for i := range known.People {
+		if !is(&known.People[i]) {
 			continue
 		}
-		key, err := info.People[i].SoftwareKey()
+		key, err := known.People[i].SoftwareKey()
 		if err != nil {
 			return nil, err
 		}
-		return key.Assert(options, info.URL)
+		return key.Assert(options, known.URL)
 	}
+
 	return nil, withHint(fmt.Errorf("%s does not know that person", f.Demo), "countersign whoami says who is signed in")
 }
 
@@ -53,103 +54,91 @@ type offer struct {
 	page    string          // where the act is done in a browser: the path of an address
 }
 
-func (o offer) has(factor string) bool {
-	for _, f := range o.factors {
-		if f == factor {
-			return true
-		}
-	}
-	return false
-}
+func (o offer) has(factor string) bool { return slices.Contains(o.factors, factor) }
 
 // prove asks the person for their factors.
-func (f factorFlags) prove(ctx context.Context, conn *connection, ask *asker, o offer) (proof, error) {
+func (f factorFlags) prove(s *server, o offer) (proof, error) {
 	if f.Demo != "" {
-		who, err := conn.who(ctx)
+		who, err := s.who()
 		if err != nil {
 			return proof{}, err
 		}
-		response, err := f.demoPasskey(o.passkey, func(p *demo.PersonInfo) bool { return p.ID == who.Person.ID })
+		response, err := f.demoPasskey(o.passkey, func(p *info.Person) bool { return p.ID == who.Person.ID })
 		return proof{Passkey: response}, err
 	}
-	if !o.has("totp") {
-		if o.has("passkey") {
-			return proof{}, withHint(errors.New("this needs your passkey, which works in a browser only: a code is not enough"), "do it in your browser: %s", conn.inBrowser(ctx, o.page))
-		}
-		return proof{}, withHint(errors.New("you have nothing enrolled that would be enough"), "countersign user enrol --again adds an authenticator app")
+
+	switch {
+	case o.has("totp"):
+		return s.passwordAndCode()
+	case o.has("passkey"):
+		return proof{}, withHint(errors.New("this needs your passkey, which works in a browser only: a code is not enough"), "do it in your browser: %s", s.inBrowser(o.page))
 	}
-	password, err := ask.secret("Password")
-	if err != nil {
-		return proof{}, err
+	return proof{}, withHint(errors.New("you have nothing enrolled that would be enough"), "countersign user enrol --again adds an authenticator app")
+}
+
+func (s *server) passwordAndCode() (given proof, err error) {
+	if given.Password, err = s.ask.secret("Password"); err != nil {
+		return given, err
 	}
-	code, err := ask.secret("Code of your authenticator app")
-	return proof{Password: password, TOTP: code}, err
+	given.TOTP, err = s.ask.secret("Code of your authenticator app")
+
+	return given, err
 }
 
 // inBrowser is the address of a page, as people open it.
-func (c *connection) inBrowser(ctx context.Context, page string) string {
-	var org authority.OrganisationView
-	if err := c.call(ctx, http.MethodGet, "/v1/organisation", nil, &org); err != nil || org.PublicURL == "" {
-		return c.base + page
+func (s *server) inBrowser(page string) string {
+	org, err := get[authority.OrganisationView](s, "/v1/organisation")
+	if err != nil || org.PublicURL == "" {
+		return s.base + page
 	}
 	return org.PublicURL + page
 }
 
 type requestApproveCmd struct {
-	serverFlags
+	personFlags
 	factorFlags
 	Request   string   `arg:"" help:"The request: req_…"`
 	Reason    string   `placeholder:"TEXT" help:"Why, where a reason is asked for."`
 	Attest    []string `sep:"none" placeholder:"ID=ANSWER" help:"Answer a question that is asked, as callback='yes, on the number we had'. Otherwise it is asked here."`
 	ActingFor string   `placeholder:"PER" help:"Decide for somebody who delegated to you: per_…"`
-	JSON      bool     `name:"json" help:"Write the answer as JSON."`
+	answerFlag
 }
 
-func (c *requestApproveCmd) Run(ctx context.Context, p *process) error {
-	conn, err := c.asPerson(p)
+func (c *requestApproveCmd) do(s *server) (answer, error) {
+	a, err := s.request(c.Request)
 	if err != nil {
-		return err
-	}
-	var a countersign.Approval
-	if err := conn.call(ctx, http.MethodGet, requestPath(c.Request), nil, &a); err != nil {
-		return err
+		return answer{}, err
 	}
 	if a.Status != countersign.StatusPending {
-		return withHint(fmt.Errorf("%s is %s", a.ID, a.Status), "countersign request show %s", a.ID)
+		return answer{}, withHint(fmt.Errorf("%s is %s", a.ID, a.Status), "countersign request show %s", a.ID)
 	}
-	if _, err := card(&a); err != nil {
-		return err
+	shown, err := s.present(a)
+	if err != nil {
+		return answer{}, err
 	}
-	shown := p.aside(c.JSON)
-	if err := shown.printCard(&a); err != nil {
-		return err
-	}
-	shown.printf("\n")
 	shown.printReasons(a.Reasons)
-	ask := p.asker()
-	body := countersign.ChallengeBody{Digest: a.Digest, Act: countersign.ActApprove, Reason: c.Reason, ActingFor: c.ActingFor}
-	if body.Attestations, err = c.answers(a.Requirement.Attestations, ask); err != nil {
-		return err
+
+	body := countersign.ChallengeBody{Act: countersign.ActApprove, Reason: c.Reason, ActingFor: c.ActingFor}
+	if body.Attestations, err = c.answers(a.Requirement.Attestations, s.ask); err != nil {
+		return answer{}, err
 	}
 	if a.Requirement.Reason && body.Reason == "" {
-		if body.Reason, err = ask.line("Why do you approve it"); err != nil {
-			return err
+		if body.Reason, err = s.ask.line("Why do you approve it"); err != nil {
+			return answer{}, err
 		}
 	}
-	ch, err := conn.challenge(ctx, p, c.Request, body)
+
+	ch, statement, err := s.challenge(a, body)
 	if err != nil {
-		return err
-	}
-	statement, err := signable(ch.Statement, &a, countersign.ActApprove)
-	if err != nil {
-		return err
+		return answer{}, err
 	}
 	shown.printStatement(statement)
-	given, err := c.prove(ctx, conn, ask, offer{ch.Factors, ch.Passkey, "/r/" + c.Request})
+	given, err := c.prove(s, offer{ch.Factors, ch.Passkey, "/r/" + c.Request})
 	if err != nil {
-		return err
+		return answer{}, err
 	}
-	return conn.decide(ctx, p, c.Request, c.JSON, countersign.DecisionBody{Challenge: ch.ID, Passkey: given.Passkey, Password: given.Password, TOTP: given.TOTP})
+
+	return s.decide(a.ID, countersign.DecisionBody{Challenge: ch.ID, Passkey: given.Passkey, Password: given.Password, TOTP: given.TOTP})
 }
 
 // answers asks every question that has no answer yet. Questions and answers are
@@ -184,40 +173,44 @@ func (c *requestApproveCmd) answers(asked []countersign.Attestation, ask *asker)
 }
 
 type requestDenyCmd struct {
-	serverFlags
+	personFlags
 	Request    string `arg:"" help:"The request: req_…"`
 	Reason     string `placeholder:"TEXT" help:"Why. Asked for otherwise."`
 	Unexpected bool   `help:"I did not expect this: raises an alert as well."`
-	JSON       bool   `name:"json" help:"Write the answer as JSON."`
+	answerFlag
 }
 
-func (c *requestDenyCmd) Run(ctx context.Context, p *process) error {
-	conn, err := c.asPerson(p)
+func (c *requestDenyCmd) do(s *server) (answer, error) {
+	a, err := s.request(c.Request)
 	if err != nil {
-		return err
+		return answer{}, err
 	}
-	var a countersign.Approval
-	if err := conn.call(ctx, http.MethodGet, requestPath(c.Request), nil, &a); err != nil {
-		return err
+	if _, err := s.present(a); err != nil {
+		return answer{}, err
 	}
-	shown := p.aside(c.JSON)
-	if err := shown.printCard(&a); err != nil {
-		return err
-	}
-	shown.printf("\n")
 	if c.Reason == "" {
-		if c.Reason, err = p.asker().line("Why do you deny it"); err != nil {
-			return err
+		if c.Reason, err = s.ask.line("Why do you deny it"); err != nil {
+			return answer{}, err
 		}
 	}
-	ch, err := conn.challenge(ctx, p, c.Request, countersign.ChallengeBody{Digest: a.Digest, Act: countersign.ActDeny, Reason: c.Reason})
+
+	ch, _, err := s.challenge(a, countersign.ChallengeBody{Act: countersign.ActDeny, Reason: c.Reason})
 	if err != nil {
-		return err
+		return answer{}, err
 	}
-	if _, err := signable(ch.Statement, &a, countersign.ActDeny); err != nil {
-		return err
+
+	return s.decide(a.ID, countersign.DecisionBody{Challenge: ch.ID, Unexpected: c.Unexpected})
+}
+
+// present shows the document that is about to be decided on.
+func (s *server) present(a *countersign.Approval) (shown *process, err error) {
+	shown = s.aside(s.asJSON)
+	if err := shown.printCard(a); err != nil {
+		return nil, err
 	}
-	return conn.decide(ctx, p, c.Request, c.JSON, countersign.DecisionBody{Challenge: ch.ID, Unexpected: c.Unexpected})
+	shown.printf("\n")
+
+	return shown, nil
 }
 
 // aside is where the document is shown: beside the JSON, when that is the output.
@@ -230,30 +223,27 @@ func (p *process) aside(asJSON bool) *process {
 	return &q
 }
 
-// challenge asks for the challenge of one act; a document that changed since it was
-// shown is answered with the difference.
-func (c *connection) challenge(ctx context.Context, p *process, request string, body countersign.ChallengeBody) (*countersign.ChallengeAnswer, error) {
-	var ch countersign.ChallengeAnswer
-	err := c.call(ctx, http.MethodPost, requestPath(request, "challenges"), body, &ch)
-	var problem *countersign.Problem
-	if errors.As(err, &problem) {
-		p.printProblem(problem)
+// challenge asks for the challenge of one act on what was shown, and reads what is to be
+// signed. A document that changed since is answered with the difference.
+func (s *server) challenge(a *countersign.Approval, body countersign.ChallengeBody) (*countersign.ChallengeAnswer, countersign.Statement, error) {
+	body.Digest = a.Digest
+	ch, err := post[countersign.ChallengeAnswer](s, requestPath(a.ID, "challenges"), body)
+	if err != nil {
+		return nil, countersign.Statement{}, s.against(err)
 	}
-	return &ch, err
+	statement, err := signable(ch.Statement, a, body.Act)
+
+	return ch, statement, err
 }
 
-func (c *connection) decide(ctx context.Context, p *process, request string, asJSON bool, body countersign.DecisionBody) error {
-	var a countersign.Approval
-	err := c.call(ctx, http.MethodPost, requestPath(request, "decisions"), body, &a)
-	var problem *countersign.Problem
-	if errors.As(err, &problem) {
-		p.printProblem(problem)
-	}
+func (s *server) decide(request string, body countersign.DecisionBody) (answer, error) {
+	a, err := post[countersign.Approval](s, requestPath(request, "decisions"), body)
 	if err != nil {
-		return err
+		return answer{}, s.against(err)
 	}
-	p.aside(asJSON).printf("\n")
-	return p.showApproval(&a, asJSON)
+	s.aside(s.asJSON).printf("\n")
+
+	return s.standing(a), nil
 }
 
 // signable reads the statement that is about to be signed and makes sure that it
@@ -282,5 +272,5 @@ func (p *process) printStatement(s countersign.Statement) {
 	}
 	w.field("reason", s.Reason)
 	w.field("acting for", s.ActingFor)
-	w.field("until", inMinutes(s.Expires))
+	w.field("until", terminal.Minute(s.Expires))
 }

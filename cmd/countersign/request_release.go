@@ -1,50 +1,41 @@
 package main
 
 import (
-	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
-	"net/http"
 	"strings"
 
 	countersign "github.com/countersign/countersign"
+	"github.com/countersign/countersign/internal/terminal"
 )
 
 // releaseFlags name an approved request and the document as it stands now.
 type releaseFlags struct {
-	serverFlags
-	keyFlags
+	systemFlags
 	Request string `arg:"" help:"The request: req_…"`
 	File    string `arg:"" help:"The document as it stands now, as JSON. - reads the input."`
-	JSON    bool   `name:"json" help:"Write JSON."`
+	jsonFlag
+
+	body countersign.ReleaseBody
 }
 
-func (c *releaseFlags) prepare(p *process) (*connection, countersign.ReleaseBody, error) {
+// connect reads the document first.
+func (c *releaseFlags) connect(p *process) (*connection, error) {
 	raw, err := p.document(c.File)
 	if err != nil {
-		return nil, countersign.ReleaseBody{}, err
+		return nil, err
 	}
-	conn, err := c.asSystem(p, c.serverFlags)
-	return conn, countersign.ReleaseBody{Request: c.Request, Document: raw}, err
+	c.body = countersign.ReleaseBody{Request: c.Request, Document: raw}
+
+	return c.systemFlags.connect(p)
 }
 
 type requestCheckCmd struct{ releaseFlags }
 
-func (c *requestCheckCmd) Run(ctx context.Context, p *process) error {
-	conn, body, err := c.prepare(p)
-	if err != nil {
-		return err
-	}
-	var a countersign.CheckAnswer
-	if err := conn.call(ctx, http.MethodPost, "/v1/check", body, &a); err != nil {
-		return p.against(err)
-	}
-	if c.JSON {
-		return p.json(a)
-	}
-	p.printf("%s may be released\n", a.Request)
-	return nil
+func (c *requestCheckCmd) do(s *server) (answer, error) {
+	a, err := post[countersign.CheckAnswer](s, "/v1/check", c.body)
+	return s.line(a, "%s may be released", a.Request), s.against(err)
 }
 
 type requestReleaseCmd struct {
@@ -53,39 +44,31 @@ type requestReleaseCmd struct {
 	Confirm   bool   `help:"Confirm in the same call: nothing is left open."`
 }
 
-func (c *requestReleaseCmd) Run(ctx context.Context, p *process) error {
-	conn, body, err := c.prepare(p)
-	if err != nil {
-		return err
-	}
-	body.Execution, body.Confirm = c.Execution, c.Confirm
-	if body.Execution == "" {
+func (c *requestReleaseCmd) do(s *server) (answer, error) {
+	c.body.Execution, c.body.Confirm = c.Execution, c.Confirm
+	if c.Execution == "" {
 		var b [8]byte
 		rand.Read(b[:])
-		body.Execution = "cli-" + hex.EncodeToString(b[:])
+		c.body.Execution = "cli-" + hex.EncodeToString(b[:])
 	}
-	var a countersign.ReleaseAnswer
-	if err := conn.call(ctx, http.MethodPost, "/v1/release", body, &a); err != nil {
-		return p.against(err)
-	}
-	return p.released(&a, c.JSON)
+	a, err := post[countersign.ReleaseAnswer](s, "/v1/release", c.body)
+
+	return s.released(a), s.against(err)
 }
 
-func (p *process) released(a *countersign.ReleaseAnswer, asJSON bool) error {
-	if asJSON {
-		return p.json(a)
-	}
-	p.printf("%s  %s\n", a.Request, a.Status)
-	p.printf("lease     %s, %s\n", a.Lease, a.State)
-	p.printf("execution %s\n", a.Execution)
-	if a.State == "open" {
-		p.printf("          until %s\n", inMinutes(a.ExpiresAt))
-		p.printf("hint: countersign request confirm %s %s\n", a.Request, a.Execution)
-	}
-	return nil
+func (p *process) released(a *countersign.ReleaseAnswer) answer {
+	return answer{value: a, text: func() {
+		p.printf("%s  %s\n", a.Request, a.Status)
+		p.printf("lease     %s, %s\n", a.Lease, a.State)
+		p.printf("execution %s\n", a.Execution)
+		if a.State == "open" {
+			p.printf("          until %s\n", terminal.Minute(a.ExpiresAt))
+			p.printf("hint: countersign request confirm %s %s\n", a.Request, a.Execution)
+		}
+	}}
 }
 
-// against shows what stands against a release, and the fields that differ.
+// against shows what a refusal carries beside its sentence.
 func (p *process) against(err error) error {
 	var problem *countersign.Problem
 	if errors.As(err, &problem) {
@@ -96,36 +79,25 @@ func (p *process) against(err error) error {
 
 // executionFlags name a release by the caller's own id.
 type executionFlags struct {
-	serverFlags
-	keyFlags
+	systemFlags
 	Request   string `arg:"" help:"The request: req_…"`
 	Execution string `arg:"" help:"Your id of the execution, as you gave it at the release."`
-	JSON      bool   `name:"json" help:"Write JSON."`
+	jsonFlag
 }
 
-func (c *executionFlags) say(ctx context.Context, p *process, what string) error {
-	conn, err := c.asSystem(p, c.serverFlags)
-	if err != nil {
-		return err
-	}
-	var a countersign.ReleaseAnswer
+func (c *executionFlags) say(s *server, what string) (answer, error) {
 	body := struct {
 		Execution string `json:"execution"`
 	}{strings.TrimSpace(c.Execution)}
-	if err := conn.call(ctx, http.MethodPost, requestPath(c.Request, what), body, &a); err != nil {
-		return err
-	}
-	return p.released(&a, c.JSON)
+	a, err := post[countersign.ReleaseAnswer](s, requestPath(c.Request, what), body)
+
+	return s.released(a), err
 }
 
 type requestConfirmCmd struct{ executionFlags }
 
-func (c *requestConfirmCmd) Run(ctx context.Context, p *process) error {
-	return c.say(ctx, p, "confirm")
-}
+func (c *requestConfirmCmd) do(s *server) (answer, error) { return c.say(s, "confirm") }
 
 type requestAbandonCmd struct{ executionFlags }
 
-func (c *requestAbandonCmd) Run(ctx context.Context, p *process) error {
-	return c.say(ctx, p, "abandon")
-}
+func (c *requestAbandonCmd) do(s *server) (answer, error) { return c.say(s, "abandon") }

@@ -15,6 +15,7 @@ import (
 	countersign "github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/authority"
 	"github.com/countersign/countersign/internal/policy"
+	"github.com/countersign/countersign/internal/terminal"
 	"github.com/countersign/countersign/internal/testkit"
 )
 
@@ -147,7 +148,7 @@ func TestDiff(t *testing.T) {
 
 func TestMoneyAndAccounts(t *testing.T) {
 	for value, want := range map[string]string{"900.00": "EUR 900.00", "30000.00": "EUR 30,000.00", "-1234567.89": "EUR -1,234,567.89", "100": "EUR 100", "-100.00": "EUR -100.00"} {
-		if have := money(countersign.Amount{Value: value, Currency: "EUR"}); have != want {
+		if have := terminal.Money(countersign.Amount{Value: value, Currency: "EUR"}); have != want {
 			t.Errorf("%s: %s, want %s", value, have, want)
 		}
 	}

@@ -6,36 +6,32 @@ import (
 	"strings"
 
 	countersign "github.com/countersign/countersign"
-	"github.com/countersign/countersign/internal/demo"
+	"github.com/countersign/countersign/internal/terminal"
 )
 
-// showApproval writes where a request stands.
-func (p *process) showApproval(a *countersign.Approval, asJSON bool) error {
-	if asJSON {
-		return p.json(a)
-	}
+// standing shows where a request stands.
+func (p *process) standing(a *countersign.Approval) answer {
+	return answer{value: a, text: func() { p.printStanding(a) }}
+}
+
+func (p *process) printStanding(a *countersign.Approval) {
 	p.printf("%s  %s\n", a.ID, statusInWords(a))
 	p.printReasons(a.Reasons)
 	if a.Status == countersign.StatusPending || a.Status == countersign.StatusUnsatisfiable {
 		p.printf("needs     %s\n", strings.Join(requirementInWords(a.Requirement), "\n          "))
 	}
 	for _, d := range a.Decisions {
-		p.printf("decided   %s\n", strings.Join(demo.Wrap(decisionInWords(d), 68), "\n          "))
+		p.printf("decided   %s\n", strings.Join(terminal.Wrap(decisionInWords(d), 68), "\n          "))
 	}
-	for i, m := range a.Missing {
-		label := "          "
-		if i == 0 {
-			label = "missing   "
-		}
-		p.printf("%s%s\n", label, m)
+	if len(a.Missing) > 0 {
+		p.printf("missing   %s\n", strings.Join(a.Missing, "\n          "))
 	}
 	if a.DecideBy != "" && a.Status == countersign.StatusPending {
-		p.printf("until     %s\n", inMinutes(a.DecideBy))
+		p.printf("until     %s\n", terminal.Minute(a.DecideBy))
 	}
 	if a.Founding {
 		p.printf("founding  made while the organisation had fewer than two administrators\n")
 	}
-	return nil
 }
 
 func statusInWords(a *countersign.Approval) string {
@@ -44,7 +40,7 @@ func statusInWords(a *countersign.Approval) string {
 	case a.Status == countersign.StatusApproved && a.Outcome == countersign.OutcomeAllow:
 		text += fmt.Sprintf(" by policy v%d; nobody was asked", a.PolicyVersion)
 	case a.Status == countersign.StatusApproved && a.NotBefore != "":
-		text += ", not to be released before " + inMinutes(a.NotBefore)
+		text += ", not to be released before " + terminal.Minute(a.NotBefore)
 	case a.Status == countersign.StatusSuperseded:
 		text += " by " + a.SupersededBy
 	}
@@ -67,11 +63,9 @@ func (p *process) printReasons(reasons []countersign.Reason) {
 		if len(r.Missing) > 0 && r.State == countersign.Unknown && !strings.Contains(text, "not known") {
 			text += " (not known: " + strings.Join(r.Missing, ", ") + ")"
 		}
-		p.printf("because   %s\n", strings.Join(demo.Wrap(printableText(text), 68), "\n          "))
+		p.printf("because   %s\n", strings.Join(terminal.Wrap(terminal.Printable(text), 68), "\n          "))
 	}
 }
-
-func printableText(s string) string { return printable([]any{s})[0].(string) }
 
 // requirementInWords says what must happen, a line each.
 func requirementInWords(r countersign.Requirement) []string {
@@ -117,14 +111,14 @@ func decisionInWords(d countersign.Decision) string {
 	if d.Unexpected {
 		text += ", did not expect it"
 	}
-	text += ", by " + factorInWords(d.Evidence) + ", " + inMinutes(d.At)
+	text += ", by " + factorInWords(d.Evidence) + ", " + terminal.Minute(d.At)
 	if d.Reason != "" {
 		text += ": " + d.Reason
 	}
 	for _, a := range d.Attestations {
 		text += fmt.Sprintf("; %s %s", a.Question, a.Answer)
 	}
-	return printableText(text)
+	return terminal.Printable(text)
 }
 
 func factorInWords(e countersign.Evidence) string {
@@ -147,24 +141,24 @@ func oneLine(a *countersign.Approval) string {
 	}
 	parts := []string{countersign.KindInWords(d.Kind), d.ID}
 	if d.Amount != nil {
-		parts = append(parts, money(*d.Amount))
+		parts = append(parts, terminal.Money(*d.Amount))
 	}
 	if d.Payee != nil {
 		parts = append(parts, or(d.Payee.Name, d.Payee.ID))
 	}
-	return printableText(strings.Join(parts, "  "))
+	return terminal.Printable(strings.Join(parts, "  "))
 }
 
 // printProblem shows what a problem carries beside its sentence.
 func (p *process) printProblem(problem *countersign.Problem) {
 	for _, d := range problem.Differences {
-		fmt.Fprintf(p.err, "differs: %s\n  approved: %s\n  now:      %s\n", printableText(d.Pointer), printableText(or(d.Stored, "(nothing)")), printableText(or(d.Sent, "(nothing)")))
+		fmt.Fprintf(p.err, "differs: %s\n  approved: %s\n  now:      %s\n", terminal.Printable(d.Pointer), terminal.Printable(or(d.Stored, "(nothing)")), terminal.Printable(or(d.Sent, "(nothing)")))
 	}
 	said := []string{problem.Detail}
 	for _, r := range problem.Reasons {
 		if !slices.Contains(said, r.Sentence) {
 			said = append(said, r.Sentence)
-			fmt.Fprintf(p.err, "against: %s\n", printableText(r.Sentence))
+			fmt.Fprintf(p.err, "against: %s\n", terminal.Printable(r.Sentence))
 		}
 	}
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/countersign/countersign/internal/api"
 	"github.com/countersign/countersign/internal/authority"
 	"github.com/countersign/countersign/internal/notify"
+	"github.com/countersign/countersign/internal/terminal"
 	"github.com/countersign/countersign/internal/web"
 )
 
@@ -113,7 +114,7 @@ func (c *serveCmd) welcome(ctx context.Context, p *process, in *installation, ln
 			return err
 		}
 		if link != nil {
-			p.printf("\nNobody has enrolled yet. The first administrator, %s, enrols with this link, once, before %s:\n\n  %s\n\n", link.Name, inMinutes(link.ExpiresAt), link.URL)
+			p.printf("\nNobody has enrolled yet. The first administrator, %s, enrols with this link, once, before %s:\n\n  %s\n\n", link.Name, terminal.Minute(link.ExpiresAt), link.URL)
 		}
 	}
 	return nil

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"context"
 	"fmt"
-	"net/http"
 	"strconv"
 	"strings"
 
@@ -19,32 +17,22 @@ type orgSettingsCmd struct {
 }
 
 type settingsShowCmd struct {
-	serverFlags
-	JSON bool `name:"json" help:"Write JSON."`
+	personFlags
+	jsonFlag
 }
 
-func (c *connection) settings(ctx context.Context) ([]authority.SettingView, error) {
-	var all authority.SettingsView
-	err := c.call(ctx, http.MethodGet, "/v1/organisation/settings", nil, &all)
+func (s *server) settings() ([]authority.SettingView, error) {
+	all, err := get[authority.SettingsView](s, "/v1/organisation/settings")
 	return all.Items, err
 }
 
-func (c *settingsShowCmd) Run(ctx context.Context, p *process) error {
-	conn, err := c.asPerson(p)
-	if err != nil {
-		return err
-	}
-	all, err := conn.settings(ctx)
-	if err != nil {
-		return err
-	}
-	if c.JSON {
-		return p.json(all)
-	}
-	for _, s := range all {
-		p.printf("%-26s %-14s %s%s\n", s.Name, or(s.Value, "-"), s.Meaning, spanOf(s))
-	}
-	return nil
+func (c *settingsShowCmd) do(s *server) (answer, error) {
+	all, err := s.settings()
+	return answer{value: all, text: func() {
+		for _, v := range all {
+			s.printf("%-26s %-14s %s%s\n", v.Name, or(v.Value, "-"), v.Meaning, spanOf(v))
+		}
+	}}, err
 }
 
 // spanOf says what a number may be, and what it is without being set.
@@ -56,33 +44,31 @@ func spanOf(s authority.SettingView) string {
 }
 
 type settingsChangeCmd struct {
-	serverFlags
+	personFlags
 	Changes []string `arg:"" name:"change" placeholder:"NAME=VALUE" help:"A setting and what it shall be, as lease_seconds=600; nothing behind the sign turns it off."`
 	Reason  string   `required:"" placeholder:"TEXT" help:"Why: the second administrator reads it."`
-	JSON    bool     `name:"json" help:"Write JSON."`
+	jsonFlag
 }
 
-func (c *settingsChangeCmd) Run(ctx context.Context, p *process) error {
-	conn, err := c.asPerson(p)
+func (c *settingsChangeCmd) do(s *server) (answer, error) {
+	all, err := s.settings()
 	if err != nil {
-		return err
+		return answer{}, err
 	}
-	all, err := conn.settings(ctx)
-	if err != nil {
-		return err
-	}
+
 	changes := make([]countersign.Change, len(c.Changes))
 	for i, text := range c.Changes {
 		name, value, ok := strings.Cut(text, "=")
 		if !ok {
-			return usage("%s: want NAME=VALUE", strconv.Quote(text))
+			return answer{}, usage("%s: want NAME=VALUE", strconv.Quote(text))
 		}
 		changes[i] = countersign.Change{Field: name, To: value}
-		for _, s := range all {
-			if s.Name == name {
-				changes[i].From = s.Value
+		for _, v := range all {
+			if v.Name == name {
+				changes[i].From = v.Value
 			}
 		}
 	}
-	return conn.propose(ctx, p, c.JSON, authority.Proposal{Kind: countersign.KindSettingsChange, ID: "settings", Subject: c.Reason, Changes: changes})
+
+	return s.propose(countersign.KindSettingsChange, "settings", c.Reason, changes)
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 
@@ -110,16 +109,7 @@ func (c *tryCmd) purchases(ctx context.Context, p *process) (*backtest.Book, csv
 	}
 	defer in.Close()
 	shown := p.progress("reading")
-	size := int64(0)
-	if f, ok := in.(*os.File); ok {
-		if info, err := f.Stat(); err == nil {
-			size = info.Size()
-		}
-	}
-	o.Progress = func(bytes, _ int64) error {
-		shown.show(bytes, size)
-		return ctx.Err()
-	}
+	o.Progress = shown.ofFile(ctx, in)
 	book, report, err := backtest.Read(io.Reader(in), backtest.File{Mapping: m, Options: o, Kind: c.Kind, Currency: strings.ToUpper(c.Currency)})
 	shown.end()
 	if errors.Is(err, csvfile.ErrFile) {

@@ -1,9 +1,9 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -11,6 +11,7 @@ import (
 
 	countersign "github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/authority"
+	"github.com/countersign/countersign/internal/terminal"
 )
 
 // userCmd holds the commands about people.
@@ -28,35 +29,17 @@ type userCmd struct {
 }
 
 // people reads everybody, or those whom parameters of the list let through.
-func (c *connection) people(ctx context.Context, narrow ...string) ([]authority.PersonView, error) {
-	q := url.Values{"limit": {"200"}}
-	for i := 0; i+1 < len(narrow); i += 2 {
-		if narrow[i+1] != "" {
-			q.Set(narrow[i], narrow[i+1])
-		}
-	}
-	all, after := []authority.PersonView{}, ""
-	for {
-		if after != "" {
-			q.Set("after", after)
-		}
-		var page countersign.Page[authority.PersonView]
-		if err := c.call(ctx, http.MethodGet, "/v1/people?"+q.Encode(), nil, &page); err != nil {
-			return nil, err
-		}
-		all = append(all, page.Items...)
-		if after = page.Next; after == "" {
-			return all, nil
-		}
-	}
+func (s *server) people(narrow ...string) ([]authority.PersonView, error) {
+	return list[authority.PersonView](s, "/v1/people", given(narrow...), math.MaxInt)
 }
 
 // person finds one person by id, e-mail address or an identifier of any system.
-func (c *connection) person(ctx context.Context, name string) (*authority.PersonView, error) {
-	all, err := c.people(ctx)
+func (s *server) person(name string) (*authority.PersonView, error) {
+	all, err := s.people()
 	if err != nil {
 		return nil, err
 	}
+
 	var found []*authority.PersonView
 	for i := range all {
 		hit := all[i].ID == name || strings.EqualFold(all[i].Email, name)
@@ -67,38 +50,31 @@ func (c *connection) person(ctx context.Context, name string) (*authority.Person
 			found = append(found, &all[i])
 		}
 	}
+
 	switch len(found) {
 	case 1:
 		return found[0], nil
 	case 0:
-		return nil, withHint(fmt.Errorf("nobody on record is called %q", name), "countersign user list shows who is; countersign import people brings people in")
+		return nil, withHint(fmt.Errorf("nobody on record is called %q", name),
+			"countersign user list shows who is; countersign import people brings people in")
 	}
 	return nil, withHint(fmt.Errorf("%d people are called %q", len(found), name), "name the person by id: per_…")
 }
 
 type userListCmd struct {
-	serverFlags
+	personFlags
 	Find  string `placeholder:"TEXT" help:"Only whose name or e-mail address has this in it, or whose login name it is."`
 	Group string `placeholder:"GROUP" help:"Only members of this group."`
-	JSON  bool   `name:"json" help:"Write JSON."`
+	jsonFlag
 }
 
-func (c *userListCmd) Run(ctx context.Context, p *process) error {
-	conn, err := c.asPerson(p)
-	if err != nil {
-		return err
-	}
-	all, err := conn.people(ctx, "q", c.Find, "group", c.Group)
-	if err != nil {
-		return err
-	}
-	if c.JSON {
-		return p.json(all)
-	}
-	for _, v := range all {
-		p.printf("%s  %-22s %s\n", v.ID, printableText(v.Name), printableText(strings.Join(standing(v), "  ")))
-	}
-	return nil
+func (c *userListCmd) do(s *server) (answer, error) {
+	all, err := s.people("q", c.Find, "group", c.Group)
+	return answer{value: all, text: func() {
+		for _, v := range all {
+			s.printf("%s  %-22s %s\n", v.ID, terminal.Printable(v.Name), terminal.Printable(strings.Join(standing(v), "  ")))
+		}
+	}}, err
 }
 
 func standing(v authority.PersonView) []string {
@@ -111,7 +87,7 @@ func standing(v authority.PersonView) []string {
 	}
 	out = append(out, nonEmpty(strings.Join(v.Groups, ","))...)
 	for _, l := range v.Limits {
-		text := "up to " + money(l.Amount)
+		text := "up to " + terminal.Money(l.Amount)
 		if l.Kind != "" {
 			text += " for " + countersign.KindInWords(l.Kind)
 		}
@@ -121,125 +97,100 @@ func standing(v authority.PersonView) []string {
 }
 
 type userInviteCmd struct {
-	serverFlags
+	personFlags
 	factorFlags
 	Person string `arg:"" help:"Login name, e-mail address or per_… of a person on record."`
-	JSON   bool   `name:"json" help:"Write JSON."`
+	jsonFlag
 }
 
-func (c *userInviteCmd) Run(ctx context.Context, p *process) error {
-	conn, err := c.asPerson(p)
+// do asks for the invitation. Once the organisation is founded it is proven.
+func (c *userInviteCmd) do(s *server) (answer, error) {
+	who, err := s.person(c.Person)
 	if err != nil {
-		return err
+		return answer{}, err
 	}
-	who, err := conn.person(ctx, c.Person)
+	me, err := s.who()
 	if err != nil {
-		return err
+		return answer{}, err
 	}
-	body, err := c.body(ctx, p, conn, who.ID)
-	if err != nil {
-		return err
-	}
-	var inv authority.Invited
-	if err := conn.call(ctx, http.MethodPost, "/v1/invitations", body, &inv); err != nil {
-		return err
-	}
-	if c.JSON {
-		return p.json(inv)
-	}
-	p.printf("%s\n", inv.URL)
-	fmt.Fprintf(p.err, "for %s, once, until %s; send it in a way that only they read\n", who.Name, inMinutes(inv.ExpiresAt))
-	return nil
-}
 
-// body is the invitation that is asked for. Once the organisation is founded it is
-// proven.
-func (c *userInviteCmd) body(ctx context.Context, p *process, conn *connection, person string) (map[string]any, error) {
-	body := map[string]any{"person": person}
-	me, err := conn.who(ctx)
-	if err != nil || me.Founding {
-		return body, err
+	body := map[string]any{"person": who.ID}
+	if !me.Founding {
+		if body["step_up"], err = c.stepUp(s, "invite:"+who.ID, "/admin/people/"+who.ID+"/invite"); err != nil {
+			return answer{}, err
+		}
 	}
-	body["step_up"], err = c.stepUp(ctx, conn, p.asker(), "invite:"+person, "/admin/people/"+person+"/invite")
-	return body, err
+	inv, err := post[authority.Invited](s, "/v1/invitations", body)
+
+	return answer{value: inv, text: func() {
+		s.printf("%s\n", inv.URL)
+		fmt.Fprintf(s.err, "for %s, once, until %s; send it in a way that only they read\n", who.Name, terminal.Minute(inv.ExpiresAt))
+	}}, err
 }
 
 type userConfirmCmd struct {
-	serverFlags
+	personFlags
 	factorFlags
 	Authenticator string `arg:"" optional:"" help:"The authenticator: fac_… Without it, those that wait are listed."`
-	JSON          bool   `name:"json" help:"Write JSON."`
+	jsonFlag
 }
 
-func (c *userConfirmCmd) Run(ctx context.Context, p *process) error {
-	conn, err := c.asPerson(p)
-	if err != nil {
-		return err
-	}
+func (c *userConfirmCmd) do(s *server) (answer, error) {
 	if c.Authenticator == "" {
-		return c.list(ctx, p, conn)
+		return c.list(s)
 	}
-	path, ask := "/"+url.PathEscape(c.Authenticator)+"/confirm", p.asker()
+
+	path := "/" + url.PathEscape(c.Authenticator) + "/confirm"
 	var body authority.ConfirmBody
-	if body.StepUp, err = c.stepUp(ctx, conn, ask, "confirm:"+c.Authenticator, "/factors"+path); err != nil {
-		return err
+	var err error
+	if body.StepUp, err = c.stepUp(s, "confirm:"+c.Authenticator, "/factors"+path); err != nil {
+		return answer{}, err
 	}
-	if body.Compare, err = ask.line("The six digits that they read to you"); err != nil {
-		return err
+	if body.Compare, err = s.ask.line("The six digits that they read to you"); err != nil {
+		return answer{}, err
 	}
-	if err := conn.call(ctx, http.MethodPost, "/v1/authenticators"+path, body, nil); err != nil {
-		return err
-	}
-	p.printf("%s is confirmed\n", c.Authenticator)
-	return nil
+
+	return s.line(nil, "%s is confirmed", c.Authenticator), s.call(http.MethodPost, "/v1/authenticators"+path, body, nil)
 }
 
-func (c *userConfirmCmd) list(ctx context.Context, p *process, conn *connection) error {
-	var waiting authority.Unconfirmed
-	if err := conn.call(ctx, http.MethodGet, "/v1/confirmations", nil, &waiting); err != nil {
-		return err
-	}
-	if c.JSON {
-		return p.json(waiting.Items)
-	}
-	if len(waiting.Items) == 0 {
-		fmt.Fprintln(p.err, "no enrolment waits for a confirmation")
-	}
-	for _, w := range waiting.Items {
-		by := ""
-		if name := or(w.Inviter, w.InvitedBy); name != "" {
-			by = "  invited by " + printableText(name)
+func (c *userConfirmCmd) list(s *server) (answer, error) {
+	waiting, err := get[authority.Unconfirmed](s, "/v1/confirmations")
+	return answer{value: waiting.Items, text: func() {
+		if len(waiting.Items) == 0 {
+			fmt.Fprintln(s.err, "no enrolment waits for a confirmation")
 		}
-		p.printf("%s  %s  %s%s\n", w.ID, w.Type, printableText(w.PersonName), by)
-	}
-	return nil
+		for _, w := range waiting.Items {
+			by := ""
+			if name := or(w.Inviter, w.InvitedBy); name != "" {
+				by = "  invited by " + terminal.Printable(name)
+			}
+			s.printf("%s  %s  %s%s\n", w.ID, w.Type, terminal.Printable(w.PersonName), by)
+		}
+	}}, err
 }
 
 type userDeactivateCmd struct {
-	serverFlags
+	personFlags
 	Person string `arg:"" help:"Login name, e-mail address or per_…"`
 	Reason string `required:"" placeholder:"TEXT" help:"Why."`
-	JSON   bool   `name:"json" help:"Write JSON."`
+	jsonFlag
 }
 
-func (c *userDeactivateCmd) Run(ctx context.Context, p *process) error {
-	conn, err := c.asPerson(p)
+func (c *userDeactivateCmd) do(s *server) (answer, error) {
+	who, err := s.person(c.Person)
 	if err != nil {
-		return err
-	}
-	who, err := conn.person(ctx, c.Person)
-	if err != nil {
-		return err
+		return answer{}, err
 	}
 	if !who.Active {
-		return errors.New(who.Name + " is not active already")
+		return answer{}, errors.New(who.Name + " is not active already")
 	}
-	return conn.propose(ctx, p, c.JSON, authority.Proposal{Kind: countersign.KindPeopleChange, ID: who.ID, Subject: c.Reason,
-		Changes: []countersign.Change{{Field: "active", From: "true", To: "false"}}})
+
+	return s.propose(countersign.KindPeopleChange, who.ID, c.Reason,
+		[]countersign.Change{{Field: "active", From: "true", To: "false"}})
 }
 
 type userChangeCmd struct {
-	serverFlags
+	personFlags
 	Person       string   `arg:"" help:"Login name, e-mail address or per_…"`
 	Reason       string   `required:"" placeholder:"TEXT" help:"Why: the second person reads it."`
 	AddGroup     []string `placeholder:"GROUP" help:"Make them a member."`
@@ -248,23 +199,20 @@ type userChangeCmd struct {
 	Kind         string   `placeholder:"KIND" help:"Let the limit be for this kind of document only."`
 	Privileged   bool     `xor:"privilege" help:"They hold elevated purchasing permissions."`
 	Unprivileged bool     `xor:"privilege" help:"They hold none any more."`
-	JSON         bool     `name:"json" help:"Write JSON."`
+	jsonFlag
 }
 
-func (c *userChangeCmd) Run(ctx context.Context, p *process) error {
-	conn, err := c.asPerson(p)
+func (c *userChangeCmd) do(s *server) (answer, error) {
+	who, err := s.person(c.Person)
 	if err != nil {
-		return err
-	}
-	who, err := conn.person(ctx, c.Person)
-	if err != nil {
-		return err
+		return answer{}, err
 	}
 	changes := c.changes(who)
 	if len(changes) == 0 {
-		return usage("nothing to change: want --add-group, --remove-group, --limit, --privileged or --unprivileged")
+		return answer{}, usage("nothing to change: want --add-group, --remove-group, --limit, --privileged or --unprivileged")
 	}
-	return conn.propose(ctx, p, c.JSON, authority.Proposal{Kind: countersign.KindPeopleChange, ID: who.ID, Subject: c.Reason, Changes: changes})
+
+	return s.propose(countersign.KindPeopleChange, who.ID, c.Reason, changes)
 }
 
 // changes says what is and what shall be, in the words of a people change.
@@ -298,21 +246,16 @@ func (c *userChangeCmd) changes(who *authority.PersonView) []countersign.Change 
 }
 
 // propose opens the request for a change to Countersign itself and says what it needs.
-func (c *connection) propose(ctx context.Context, p *process, asJSON bool, proposal authority.Proposal) error {
-	var a countersign.Approval
-	err := c.call(ctx, http.MethodPost, "/v1/proposals", proposal, &a)
-	var problem *countersign.Problem
-	if errors.As(err, &problem) {
-		p.printProblem(problem)
-	}
+func (s *server) propose(kind, id, reason string, changes []countersign.Change) (answer, error) {
+	a, err := post[countersign.Approval](s, "/v1/proposals",
+		authority.Proposal{Kind: kind, ID: id, Subject: reason, Changes: changes})
 	if err != nil {
-		return err
+		return answer{}, s.against(err)
 	}
-	if err := p.showApproval(&a, asJSON); err != nil {
-		return err
-	}
+
+	out := s.standing(a)
 	if a.Status == countersign.StatusPending {
-		fmt.Fprintf(p.err, "hint: somebody else runs countersign request approve %s\n", a.ID)
+		out.hint = "somebody else runs countersign request approve " + a.ID
 	}
-	return nil
+	return out, nil
 }

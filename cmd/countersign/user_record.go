@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -9,64 +8,53 @@ import (
 
 	"github.com/countersign/countersign/internal/api"
 	"github.com/countersign/countersign/internal/authority"
+	"github.com/countersign/countersign/internal/terminal"
 )
 
 type userAddCmd struct {
-	serverFlags
+	personFlags
 	factorFlags
 	Login string `arg:"" help:"The name that they sign in with."`
 	Name  string `required:"" placeholder:"TEXT" help:"What they are called."`
 	Email string `placeholder:"ADDRESS" help:"Where they get mail."`
-	JSON  bool   `name:"json" help:"Write JSON."`
+	jsonFlag
 }
 
-func (c *userAddCmd) Run(ctx context.Context, p *process) error {
-	conn, err := c.asPerson(p)
-	if err != nil {
-		return err
-	}
+func (c *userAddCmd) do(s *server) (answer, error) {
 	body := api.AddPersonBody{Login: c.Login, Name: c.Name, Email: c.Email}
-	if body.StepUp, err = c.stepUp(ctx, conn, p.asker(), authority.AddPersonSubject(c.Login), "/admin/people/new"); err != nil {
-		return err
+	var err error
+	if body.StepUp, err = c.stepUp(s, authority.AddPersonSubject(c.Login), "/admin/people/new"); err != nil {
+		return answer{}, err
 	}
-	var made authority.PersonView
-	if err := conn.call(ctx, http.MethodPost, "/v1/people", body, &made); err != nil {
-		return err
-	}
-	if c.JSON {
-		return p.json(made)
-	}
-	p.printf("%s  %s\n", made.ID, printableText(made.Name))
-	fmt.Fprintf(p.err, "hint: countersign user change %s proposes what they may do, countersign user invite %s lets them enrol\n", made.ID, made.ID)
-	return nil
+	made, err := post[authority.PersonView](s, "/v1/people", body)
+
+	return answer{value: made, text: func() {
+		s.printf("%s  %s\n", made.ID, terminal.Printable(made.Name))
+		s.hint(fmt.Sprintf("countersign user change %s proposes what they may do, countersign user invite %s lets them enrol", made.ID, made.ID))
+	}}, err
 }
 
 type userShowCmd struct {
-	serverFlags
+	personFlags
 	Person string `arg:"" help:"Login name, e-mail address or per_…"`
-	JSON   bool   `name:"json" help:"Write JSON."`
+	jsonFlag
 }
 
-func (c *userShowCmd) Run(ctx context.Context, p *process) error {
-	conn, err := c.asPerson(p)
+func (c *userShowCmd) do(s *server) (answer, error) {
+	who, err := s.person(c.Person)
 	if err != nil {
-		return err
+		return answer{}, err
 	}
-	who, err := conn.person(ctx, c.Person)
-	if err != nil {
-		return err
-	}
-	var r api.PersonRecord
-	if err := conn.call(ctx, http.MethodGet, "/v1/people/"+url.PathEscape(who.ID)+"/record", nil, &r); err != nil {
-		return err
-	}
-	if c.JSON {
-		return p.json(r)
-	}
-	p.printf("%s  %s\n", r.Person.ID, printableText(r.Person.Name))
+	r, err := get[api.PersonRecord](s, "/v1/people/"+url.PathEscape(who.ID)+"/record")
+
+	return answer{value: r, text: func() { s.record(r) }}, err
+}
+
+func (p *process) record(r *api.PersonRecord) {
+	p.printf("%s  %s\n", r.Person.ID, terminal.Printable(r.Person.Name))
 	line := func(label, text string) {
 		if text != "" {
-			p.printf("%-14s %s\n", label+":", printableText(text))
+			p.printf("%-14s %s\n", label+":", terminal.Printable(text))
 		}
 	}
 	line("e-mail", r.Person.Email)
@@ -81,11 +69,10 @@ func (c *userShowCmd) Run(ctx context.Context, p *process) error {
 		line("proves with", authenticatorLine(a))
 	}
 	if r.BreakGlassFrom != "" {
-		line("break-glass", "from "+inMinutes(r.BreakGlassFrom))
+		line("break-glass", "from "+terminal.Minute(r.BreakGlassFrom))
 	}
 	line("sessions", fmt.Sprintf("%d open", r.Sessions))
-	line("on record", "since "+inMinutes(r.Since))
-	return nil
+	line("on record", "since "+terminal.Minute(r.Since))
 }
 
 // authenticatorLine says what somebody has, and how it stands.
@@ -93,38 +80,29 @@ func authenticatorLine(a authority.AuthenticatorView) string {
 	text := a.Type + "  " + a.ID + "  " + a.Name
 	switch {
 	case a.ReportedAt != "":
-		text += ", reported lost " + inMinutes(a.ReportedAt)
+		text += ", reported lost " + terminal.Minute(a.ReportedAt)
 	case a.Waits:
 		text += ", waits for a second person"
 	case a.Type == "recovery":
 		text += fmt.Sprintf(", %d left", a.CodesLeft)
 	case a.CountsFrom != "":
-		text += ", counts from " + inMinutes(a.CountsFrom)
+		text += ", counts from " + terminal.Minute(a.CountsFrom)
 	}
 	return text
 }
 
 type userSignOutCmd struct {
-	serverFlags
+	personFlags
 	Person string `arg:"" help:"Login name, e-mail address or per_…"`
-	JSON   bool   `name:"json" help:"Write JSON."`
+	jsonFlag
 }
 
-func (c *userSignOutCmd) Run(ctx context.Context, p *process) error {
-	conn, err := c.asPerson(p)
+func (c *userSignOutCmd) do(s *server) (answer, error) {
+	who, err := s.person(c.Person)
 	if err != nil {
-		return err
+		return answer{}, err
 	}
-	who, err := conn.person(ctx, c.Person)
-	if err != nil {
-		return err
-	}
-	if err := conn.call(ctx, http.MethodPost, "/v1/people/"+url.PathEscape(who.ID)+"/sign-out", nil, nil); err != nil {
-		return err
-	}
-	if c.JSON {
-		return p.json(map[string]string{"id": who.ID, "sessions": "ended"})
-	}
-	p.printf("%s is signed out everywhere\n", printableText(who.Name))
-	return nil
+	err = s.call(http.MethodPost, "/v1/people/"+url.PathEscape(who.ID)+"/sign-out", nil, nil)
+
+	return s.line(map[string]string{"id": who.ID, "sessions": "ended"}, "%s is signed out everywhere", terminal.Printable(who.Name)), err
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/countersign/countersign/internal/authority"
+	"github.com/countersign/countersign/internal/terminal"
 )
 
 // userResetCmd removes a person's authenticators on the data folder, stamped
@@ -13,26 +14,19 @@ type userResetCmd struct {
 	onData
 	Person string `arg:"" help:"Login name, or per_…"`
 	Reason string `required:"" placeholder:"TEXT" help:"Why: it stands in the log."`
-	JSON   bool   `name:"json" help:"Write JSON."`
+	jsonFlag
 }
 
 func (c *userResetCmd) Run(ctx context.Context, p *process) error {
-	inv, err := c.reset(ctx, p)
+	inv, err := operate(ctx, p, c.onData, func(a *authority.Authority) (*authority.Invited, error) {
+		return a.ResetFactorsOffline(ctx, c.Person, c.Reason)
+	})
 	if err != nil {
 		return err
 	}
-	if c.JSON {
-		return p.json(inv)
-	}
-	p.printf("%s\n", inv.URL)
-	fmt.Fprintf(p.err, "their authenticators are removed. The link is for them, once, until %s; an administrator who has spoken with them confirms the new enrolment\n", inMinutes(inv.ExpiresAt))
-	return nil
-}
 
-func (c *userResetCmd) reset(ctx context.Context, p *process) (inv *authority.Invited, err error) {
-	err = c.operate(ctx, p, func(a *authority.Authority) error {
-		inv, err = a.ResetFactorsOffline(ctx, c.Person, c.Reason)
-		return err
-	})
-	return inv, err
+	return p.show(answer{value: inv, text: func() {
+		p.printf("%s\n", inv.URL)
+		fmt.Fprintf(p.err, "their authenticators are removed. The link is for them, once, until %s; an administrator who has spoken with them confirms the new enrolment\n", terminal.Minute(inv.ExpiresAt))
+	}}, c.JSON)
 }

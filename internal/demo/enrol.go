@@ -14,10 +14,11 @@ import (
 	"github.com/countersign/countersign/internal/authn"
 	"github.com/countersign/countersign/internal/authn/softkey"
 	"github.com/countersign/countersign/internal/authority"
+	"github.com/countersign/countersign/internal/demo/info"
 )
 
-func infoOf(p Person, id string) PersonInfo {
-	i := PersonInfo{Login: p.Subject, ID: id, Name: p.Name, Title: p.Title, Groups: p.Groups, Manager: p.Manager, Privileged: p.Privileged, Password: Password}
+func infoOf(p Person, id string) info.Person {
+	i := info.Person{Login: p.Subject, ID: id, Name: p.Name, Title: p.Title, Groups: p.Groups, Manager: p.Manager, Privileged: p.Privileged, Password: Password}
 	if p.Limit != nil {
 		i.Limit = p.Limit.Value + " " + p.Limit.Currency
 	}
@@ -26,7 +27,7 @@ func infoOf(p Person, id string) PersonInfo {
 
 // enrol gives a person a software passkey, and a password with a code generator, by
 // the same ceremonies as anybody's. How the second one is permitted is the caller's.
-func (h *House) enrol(ctx context.Context, p *PersonInfo, second permission) error {
+func (h *House) enrol(ctx context.Context, p *info.Person, second permission) error {
 	device := softkey.New()
 	err := h.redeem(ctx, p, h.byInvitation, authn.KindPasskey, func(c *authority.Ceremony) (authority.EnrolBody, error) {
 		response, err := device.Register(c.Options, h.Info.URL)
@@ -57,9 +58,9 @@ func (h *House) enrol(ctx context.Context, p *PersonInfo, second permission) err
 }
 
 // permission opens a session in which a person may enrol one authenticator.
-type permission func(ctx context.Context, p *PersonInfo) (*authority.SignedIn, error)
+type permission func(ctx context.Context, p *info.Person) (*authority.SignedIn, error)
 
-func (h *House) byInvitation(ctx context.Context, p *PersonInfo) (*authority.SignedIn, error) {
+func (h *House) byInvitation(ctx context.Context, p *info.Person) (*authority.SignedIn, error) {
 	inv, err := h.Authority.InviteOffline(ctx, p.ID, false)
 	if err != nil {
 		return nil, err
@@ -68,7 +69,7 @@ func (h *House) byInvitation(ctx context.Context, p *PersonInfo) (*authority.Sig
 }
 
 // byPasskey rests on the passkey that the person has: they sign in with it and step up.
-func (h *House) byPasskey(ctx context.Context, p *PersonInfo) (*authority.SignedIn, error) {
+func (h *House) byPasskey(ctx context.Context, p *info.Person) (*authority.SignedIn, error) {
 	a := h.Authority
 	device, err := p.SoftwareKey()
 	if err != nil {
@@ -106,7 +107,7 @@ func (h *House) byPasskey(ctx context.Context, p *PersonInfo) (*authority.Signed
 	return granted, a.SignOut(ctx, s)
 }
 
-func (h *House) redeem(ctx context.Context, p *PersonInfo, by permission, kind authn.Kind, answer func(*authority.Ceremony) (authority.EnrolBody, error)) error {
+func (h *House) redeem(ctx context.Context, p *info.Person, by permission, kind authn.Kind, answer func(*authority.Ceremony) (authority.EnrolBody, error)) error {
 	a := h.Authority
 	in, err := by(ctx, p)
 	if err != nil {

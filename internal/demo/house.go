@@ -18,6 +18,7 @@ import (
 	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/authn"
 	"github.com/countersign/countersign/internal/authority"
+	"github.com/countersign/countersign/internal/demo/info"
 	"github.com/countersign/countersign/internal/policy"
 	"github.com/countersign/countersign/internal/store"
 	"github.com/countersign/countersign/policies"
@@ -38,7 +39,7 @@ type Config struct {
 type House struct {
 	Company   Company
 	Authority *authority.Authority
-	Info      Info
+	Info      info.File
 
 	db      *store.DB
 	guard   store.Guard
@@ -58,9 +59,6 @@ const (
 
 // Sample is the company that visitors meet, as of the day of until.
 func Sample(until time.Time) Company { return Generate(seed, until) }
-
-// InfoFile is the name of the file in the demo's folder that [ReadInfo] reads.
-const InfoFile = "demo.json"
 
 // Password is everybody's in the sample company. It is printed, and protects nothing.
 const Password = "plum kettle orbit fourteen"
@@ -103,7 +101,7 @@ func (h *House) open(ctx context.Context, cfg Config) error {
 	if err != nil || u.Scheme != "http" || u.Hostname() != "localhost" || u.Path != "" {
 		return fmt.Errorf("the demo's address is http://localhost with a port, not %q: passkeys work on localhost without a certificate, and on no bare address", cfg.URL)
 	}
-	known, err := readInfo(filepath.Join(cfg.Dir, InfoFile))
+	known, err := info.Known(filepath.Join(cfg.Dir, info.Name))
 	fresh := errors.Is(err, os.ErrNotExist)
 	switch {
 	case err != nil && !fresh:
@@ -186,12 +184,12 @@ func (h *House) found(ctx context.Context, cfg Config, db *store.DB) error {
 	if err != nil {
 		return err
 	}
-	h.Info = Info{Demo: true, Organisation: h.Company.Name, Org: org, URL: cfg.URL, Until: h.Company.Until, Key: key.Key, KeyID: key.ID,
-		Verifiers: h.Authority.Verifiers(), Password: Password, People: make([]PersonInfo, len(h.Company.People))}
+	h.Info = info.File{Demo: true, Organisation: h.Company.Name, Org: org, URL: cfg.URL, Until: h.Company.Until, Key: key.Key, KeyID: key.ID,
+		Verifiers: h.Authority.Verifiers(), Password: Password, People: make([]info.Person, len(h.Company.People))}
 	if err := h.enrolAll(ctx); err != nil {
 		return fmt.Errorf("enrol the people: %w", err)
 	}
-	return h.Info.Write(filepath.Join(cfg.Dir, InfoFile))
+	return h.Info.Write(filepath.Join(cfg.Dir, info.Name))
 }
 
 func allScopes() []string {
@@ -216,7 +214,7 @@ func (h *House) enrolAll(ctx context.Context) error {
 		return err
 	}
 	var wait sync.WaitGroup
-	var last []*PersonInfo
+	var last []*info.Person
 	errs := make([]error, len(h.Company.People))
 	for i, p := range h.Company.People {
 		h.Info.People[i] = infoOf(p, ids[p.Subject])

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/countersign/countersign"
+	"github.com/countersign/countersign/internal/demo/info"
+	"github.com/countersign/countersign/internal/terminal"
 )
 
 // Caller makes one call to the running server with a credential: an API key, a
@@ -70,7 +72,7 @@ func (p *play) erp(method, path string, in, out any) {
 	}
 }
 
-func (p *play) person(login string) *PersonInfo { return p.h.Info.Person(login) }
+func (p *play) person(login string) *info.Person { return p.h.Info.Person(login) }
 
 // document is a case's document as JSON.
 func (p *play) document(name string) json.RawMessage {
@@ -117,7 +119,7 @@ func (p *play) answer(a *countersign.Approval) {
 	case a.Status == countersign.StatusApproved && a.Outcome == countersign.OutcomeAllow:
 		p.item("answer", fmt.Sprintf("APPROVED at once by policy v%d; nobody was asked", a.PolicyVersion))
 	case a.Status == countersign.StatusApproved && a.NotBefore != "":
-		p.item("answer", "APPROVED, not to be released before "+minute(a.NotBefore))
+		p.item("answer", "APPROVED, not to be released before "+terminal.Minute(a.NotBefore))
 	default:
 		p.item("answer", upper(string(a.Status)))
 	}
@@ -253,7 +255,7 @@ func (p *play) decides(login, name string, v verdict, want countersign.Status) *
 		state += "; " + m
 	}
 	if a.NotBefore != "" && a.Status == countersign.StatusApproved {
-		state += ", but not to be released before " + minute(a.NotBefore)
+		state += ", but not to be released before " + terminal.Minute(a.NotBefore)
 	}
 	p.item("now", state)
 	return a

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign"
+	"github.com/countersign/countersign/internal/terminal"
 )
 
 func (p *play) prologue() {
@@ -85,7 +86,7 @@ func (p *play) bankChange() {
 	err := p.call(p.h.Info.Key, http.MethodPost, "/v1/check", body, nil)
 	p.refuses("The ERP asks whether it may change the account now", err, countersign.CodeNotReleasable)
 	if p.failed == nil {
-		p.item("held", "releasable from "+minute(a.NotBefore)+" on, and its watchers were told")
+		p.item("held", "releasable from "+terminal.Minute(a.NotBefore)+" on, and its watchers were told")
 	}
 	p.stopped(name)
 }

@@ -6,10 +6,10 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/countersign/countersign"
+	"github.com/countersign/countersign/internal/terminal"
 )
 
 // page writes text for a person, 80 columns wide.
@@ -39,7 +39,7 @@ func (p page) heading(s string) {
 }
 
 func (p page) text(s string) {
-	for _, l := range Wrap(s, columns) {
+	for _, l := range terminal.Wrap(s, columns) {
 		fmt.Fprintln(p.out, l)
 	}
 }
@@ -53,29 +53,12 @@ func (p page) lines(all ...string) {
 
 // item writes a labelled text.
 func (p page) item(name, s string) {
-	for i, l := range Wrap(s, columns-label) {
+	for i, l := range terminal.Wrap(s, columns-label) {
 		if i > 0 {
 			name = ""
 		}
-		fmt.Fprintf(p.out, "%s%s\n", name+strings.Repeat(" ", max(1, label-utf8.RuneCountInString(name))), l)
+		fmt.Fprintf(p.out, "%s%s\n", terminal.Pad(name, label), l)
 	}
-}
-
-// Wrap breaks a text at spaces so that no line is longer than width, but for words
-// that are.
-func Wrap(s string, width int) []string {
-	var lines []string
-	line := ""
-	for _, word := range strings.Fields(s) {
-		if line != "" && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > width {
-			lines, line = append(lines, line), ""
-		}
-		if line != "" {
-			line += " "
-		}
-		line += word
-	}
-	return append(lines, line)
 }
 
 func upper(s string) string { return strings.ToUpper(s) }
@@ -87,31 +70,11 @@ func orNothing(s string) string {
 	return s
 }
 
-func minute(s string) string {
-	t, err := time.Parse(time.RFC3339, s)
-	if err != nil {
-		return s
-	}
-	return t.UTC().Format("2006-01-02 15:04 UTC")
-}
-
-// money writes an amount with its thousands grouped.
-func money(a countersign.Amount) string {
-	whole, cents, dotted := strings.Cut(a.Value, ".")
-	for i := len(whole) - 3; i > 0 && whole[i-1] != '-'; i -= 3 {
-		whole = whole[:i] + "," + whole[i:]
-	}
-	if dotted {
-		whole += "." + cents
-	}
-	return a.Currency + " " + whole
-}
-
 // docLine is a document in a line.
 func docLine(d *countersign.Document) string {
 	parts := []string{strings.ReplaceAll(d.Kind, "_", " ") + " " + d.ID}
 	if d.Amount != nil {
-		parts = append(parts, money(*d.Amount))
+		parts = append(parts, terminal.Money(*d.Amount))
 	}
 	parts = append(parts, d.Payee.Name)
 	for _, ch := range d.Changes {
