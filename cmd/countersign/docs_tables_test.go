@@ -166,7 +166,7 @@ func vocabularyTable(testing.TB) string {
 func signalsTable(testing.TB) string {
 	var rows [][]string
 	for _, s := range signal.Catalogue() {
-		rows = append(rows, []string{code("signal." + s.Name), s.Doc, strings.Join(s.Needs, ", "), code(s.Settings)})
+		rows = append(rows, []string{code("signal." + s.Name), s.Doc, strings.Join(s.Needs, ", "), code(s.Settings())})
 	}
 	return table([]string{"signal", "true when", "cannot say without", "set under `signals`"}, rows)
 }

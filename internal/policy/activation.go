@@ -157,102 +157,11 @@ func (a *activation) ResolveName(name string) (any, bool) {
 
 // resolve returns nil for a fact that is missing, or is no fact.
 func (a *activation) resolve(name string) ref.Val {
-	switch name {
-	case "signal":
-		return &a.signal
-	case "finding":
+	if v := variableOf[name]; v != nil {
+		return v.get(a)
+	}
+	if name == "finding" {
 		return &a.finding
-	case "approver":
-		return &a.approver
-	case "requester":
-		return &a.requester
-	case "owner":
-		return &a.owner
-	case "acting_for":
-		return &a.actingFor
-	case "vendor":
-		return &a.vendor
-	case "history":
-		return &a.history
-	case "payee":
-		return &a.payee
-	case "amount":
-		if a.amountMissing != nil {
-			return a.amountMissing
-		}
-		if !a.amount.IsZero() {
-			return &a.amount
-		}
-		return nil
-	case "alerts":
-		return a.once(&a.alerts, func() ref.Val { return recordsOf(a, alertType, a.v.env.missing["alerts"], a.f.Alerts) })
-	case "custom":
-		return &a.custom
-	case "dates":
-		return &a.dates
-	case "session":
-		return &a.session
-	case "now":
-		return instant(a.f.Now)
-	case "source":
-		return word(a.f.Source)
-	case "channel":
-		if a.f.Submission == nil {
-			return nil
-		}
-		return word(a.f.Submission.Channel)
-	case "kind":
-		if a.blankKind != "" {
-			return types.String(a.blankKind)
-		}
-	}
-	if a.f.Document == nil {
-		return nil
-	}
-	return a.ofDocument(name, a.f.Document)
-}
-
-func (a *activation) ofDocument(name string, d *countersign.Document) ref.Val {
-	missing := a.v.env.missing
-	switch name {
-	case "kind":
-		return word(d.Kind)
-	case "id":
-		return word(d.ID)
-	case "revision":
-		return word(d.Revision)
-	case "entity":
-		return word(d.Entity)
-	case "cost_centre":
-		return word(d.CostCentre)
-	case "category":
-		return word(d.Category)
-	case "subject":
-		return word(d.Subject)
-	case "credit":
-		m, missing := a.f.Signed()
-		if missing != "" {
-			return nil
-		}
-		return types.Bool(m.Minor < 0)
-	case "currency":
-		if d.Amount == nil {
-			return nil
-		}
-		return word(d.Amount.Currency)
-	case "flags":
-		return types.NewStringList(types.DefaultTypeAdapter, d.Flags)
-	case "payment_days":
-		if d.Terms == nil || d.Terms.PaymentDays == 0 {
-			return nil
-		}
-		return types.Int(d.Terms.PaymentDays)
-	case "lines":
-		return a.once(&a.lines, func() ref.Val { return recordsOf(a, lineType, missing["lines"], d.Lines) })
-	case "changes":
-		return a.once(&a.changes, func() ref.Val { return recordsOf(a, changeType, missing["changes"], d.Changes) })
-	case "references":
-		return a.once(&a.references, func() ref.Val { return recordsOf(a, referenceType, missing["references"], d.References) })
 	}
 	return nil
 }

@@ -289,10 +289,10 @@ func (l *loader) usesSignal(name string, u *uses) {
 	for _, s := range signal.Catalogue() {
 		if s.Name == name {
 			u.amount, u.separation, u.person = u.amount || s.Amount, u.separation || s.Separation, u.person || s.Person
+			if s.NeverTrue(&l.v.settings) {
+				u.emptySetting = name
+			}
 		}
-	}
-	if name == "over_threshold" && len(l.v.settings.Thresholds) == 0 || name == "cumulative" && len(l.v.settings.Bands) == 0 {
-		u.emptySetting = name
 	}
 }
 

@@ -188,41 +188,162 @@ type variable struct {
 	name string
 	typ  *cel.Type
 	doc  string
-	of   *recordType // for a record, and the elements of a list of records
+	of   *recordType               // for a record, and the elements of a list of records
+	get  func(*activation) ref.Val // nil for a fact that is missing
 }
 
-// variables are the top-level names.
+// variables are the top-level names, each with the fact that it stands for.
 var variables = []variable{
-	{name: "now", typ: cel.TimestampType, doc: "the moment of weighing"},
-	{name: "kind", typ: cel.StringType, doc: "of the document"},
-	{name: "id", typ: cel.StringType, doc: "the document's number"},
-	{name: "revision", typ: cel.StringType},
-	{name: "source", typ: cel.StringType, doc: "the system that submitted it"},
-	{name: "entity", typ: cel.StringType, doc: "the legal entity"},
-	{name: "cost_centre", typ: cel.StringType},
-	{name: "category", typ: cel.StringType},
-	{name: "subject", typ: cel.StringType},
-	{name: "amount", typ: moneyType, doc: "size of the gross total, never negative; compared in the policy's currency"},
-	{name: "credit", typ: cel.BoolType, doc: "the document's amount is negative: it asks money back"},
-	{name: "currency", typ: cel.StringType, doc: "of the document's amount"},
-	{name: "flags", typ: stringList, doc: "urgent, off_cycle, …; empty where none are sent"},
-	{name: "channel", typ: cel.StringType, doc: "ui, api, import, email, agent"},
-	{name: "payment_days", typ: cel.IntType},
-	{name: "dates", typ: datesType.typ, of: datesType},
-	{name: "session", typ: sessionType.typ, of: sessionType, doc: "of the source's user, as the source states it"},
-	{name: "lines", typ: cel.ListType(lineType.typ), of: lineType},
-	{name: "changes", typ: cel.ListType(changeType.typ), of: changeType},
-	{name: "references", typ: cel.ListType(referenceType.typ), of: referenceType},
-	{name: "custom", typ: customType.typ, of: customType, doc: "further facts by name: custom.project"},
-	{name: "payee", typ: payeeType.typ, of: payeeType, doc: "as the document names them"},
-	{name: "vendor", typ: vendorType.typ, of: vendorType, doc: "as they are on record"},
-	{name: "history", typ: historyType.typ, of: historyType, doc: "the vendor's settled purchases"},
-	{name: "requester", typ: personType.typ, of: personType},
-	{name: "owner", typ: personType.typ, of: personType, doc: "who answers for a service that requests"},
-	{name: "approver", typ: personType.typ, of: personType},
-	{name: "acting_for", typ: personType.typ, of: personType, doc: "whom the approver stands in for"},
-	{name: "alerts", typ: cel.ListType(alertType.typ), of: alertType, doc: "open alerts about anybody in this request"},
-	{name: "signal", typ: signalRecord.typ, of: signalRecord, doc: "what is unusual"},
+	{name: "now", typ: cel.TimestampType, doc: "the moment of weighing",
+		get: func(a *activation) ref.Val { return instant(a.f.Now) }},
+	{name: "kind", typ: cel.StringType, doc: "of the document",
+		get: kindOfDocument},
+	{name: "id", typ: cel.StringType, doc: "the document's number",
+		get: ofDocument(func(d *countersign.Document) ref.Val { return word(d.ID) })},
+	{name: "revision", typ: cel.StringType,
+		get: ofDocument(func(d *countersign.Document) ref.Val { return word(d.Revision) })},
+	{name: "source", typ: cel.StringType, doc: "the system that submitted it",
+		get: func(a *activation) ref.Val { return word(a.f.Source) }},
+	{name: "entity", typ: cel.StringType, doc: "the legal entity",
+		get: ofDocument(func(d *countersign.Document) ref.Val { return word(d.Entity) })},
+	{name: "cost_centre", typ: cel.StringType,
+		get: ofDocument(func(d *countersign.Document) ref.Val { return word(d.CostCentre) })},
+	{name: "category", typ: cel.StringType,
+		get: ofDocument(func(d *countersign.Document) ref.Val { return word(d.Category) })},
+	{name: "subject", typ: cel.StringType,
+		get: ofDocument(func(d *countersign.Document) ref.Val { return word(d.Subject) })},
+	{name: "amount", typ: moneyType, doc: "size of the gross total, never negative; compared in the policy's currency",
+		get: (*activation).amountOfDocument},
+	{name: "credit", typ: cel.BoolType, doc: "the document's amount is negative: it asks money back",
+		get: (*activation).credit},
+	{name: "currency", typ: cel.StringType, doc: "of the document's amount",
+		get: ofDocument(documentCurrency)},
+	{name: "flags", typ: stringList, doc: "urgent, off_cycle, …; empty where none are sent",
+		get: ofDocument(func(d *countersign.Document) ref.Val { return types.NewStringList(types.DefaultTypeAdapter, d.Flags) })},
+	{name: "channel", typ: cel.StringType, doc: "ui, api, import, email, agent",
+		get: (*activation).channel},
+	{name: "payment_days", typ: cel.IntType,
+		get: ofDocument(paymentDays)},
+	{name: "dates", typ: datesType.typ, of: datesType,
+		get: func(a *activation) ref.Val { return &a.dates }},
+	{name: "session", typ: sessionType.typ, of: sessionType, doc: "of the source's user, as the source states it",
+		get: func(a *activation) ref.Val { return &a.session }},
+	{name: "lines", typ: cel.ListType(lineType.typ), of: lineType,
+		get: func(a *activation) ref.Val {
+			return recordsIn(a, &a.lines, lineType, "lines", func(d *countersign.Document) []countersign.Line { return d.Lines })
+		}},
+	{name: "changes", typ: cel.ListType(changeType.typ), of: changeType,
+		get: func(a *activation) ref.Val {
+			return recordsIn(a, &a.changes, changeType, "changes", func(d *countersign.Document) []countersign.Change { return d.Changes })
+		}},
+	{name: "references", typ: cel.ListType(referenceType.typ), of: referenceType,
+		get: func(a *activation) ref.Val {
+			return recordsIn(a, &a.references, referenceType, "references", func(d *countersign.Document) []countersign.Reference { return d.References })
+		}},
+	{name: "custom", typ: customType.typ, of: customType, doc: "further facts by name: custom.project",
+		get: func(a *activation) ref.Val { return &a.custom }},
+	{name: "payee", typ: payeeType.typ, of: payeeType, doc: "as the document names them",
+		get: func(a *activation) ref.Val { return &a.payee }},
+	{name: "vendor", typ: vendorType.typ, of: vendorType, doc: "as they are on record",
+		get: func(a *activation) ref.Val { return &a.vendor }},
+	{name: "history", typ: historyType.typ, of: historyType, doc: "the vendor's settled purchases",
+		get: func(a *activation) ref.Val { return &a.history }},
+	{name: "requester", typ: personType.typ, of: personType,
+		get: func(a *activation) ref.Val { return &a.requester }},
+	{name: "owner", typ: personType.typ, of: personType, doc: "who answers for a service that requests",
+		get: func(a *activation) ref.Val { return &a.owner }},
+	{name: "approver", typ: personType.typ, of: personType,
+		get: func(a *activation) ref.Val { return &a.approver }},
+	{name: "acting_for", typ: personType.typ, of: personType, doc: "whom the approver stands in for",
+		get: func(a *activation) ref.Val { return &a.actingFor }},
+	{name: "alerts", typ: cel.ListType(alertType.typ), of: alertType, doc: "open alerts about anybody in this request",
+		get: (*activation).openAlerts},
+	{name: "signal", typ: signalRecord.typ, of: signalRecord, doc: "what is unusual",
+		get: func(a *activation) ref.Val { return &a.signal }},
+}
+
+// variableOf finds a variable by its name.
+var variableOf = func() map[string]*variable {
+	by := map[string]*variable{}
+	for i := range variables {
+		by[variables[i].name] = &variables[i]
+	}
+	return by
+}()
+
+// ofDocument is a fact that the document itself states.
+func ofDocument(get func(*countersign.Document) ref.Val) func(*activation) ref.Val {
+	return func(a *activation) ref.Val {
+		if a.f.Document == nil {
+			return nil
+		}
+		return get(a.f.Document)
+	}
+}
+
+// recordsIn makes a list of the document into records, once for each weighing.
+func recordsIn[T any](a *activation, at *ref.Val, t *recordType, name string, of func(*countersign.Document) []T) ref.Val {
+	if a.f.Document == nil {
+		return nil
+	}
+	return a.once(at, func() ref.Val { return recordsOf(a, t, a.v.env.missing[name], of(a.f.Document)) })
+}
+
+func (a *activation) openAlerts() ref.Val {
+	return a.once(&a.alerts, func() ref.Val { return recordsOf(a, alertType, a.v.env.missing["alerts"], a.f.Alerts) })
+}
+
+func (a *activation) amountOfDocument() ref.Val {
+	switch {
+	case a.amountMissing != nil:
+		return a.amountMissing
+	case a.amount.IsZero():
+		return nil
+	}
+	return &a.amount
+}
+
+// kindOfDocument is known before anything else is: rules are for kinds.
+func kindOfDocument(a *activation) ref.Val {
+	switch {
+	case a.blankKind != "":
+		return types.String(a.blankKind)
+	case a.f.Document == nil:
+		return nil
+	}
+	return word(a.f.Document.Kind)
+}
+
+func (a *activation) credit() ref.Val {
+	if a.f.Document == nil {
+		return nil
+	}
+	m, missing := a.f.Signed()
+	if missing != "" {
+		return nil
+	}
+	return types.Bool(m.Minor < 0)
+}
+
+func (a *activation) channel() ref.Val {
+	if a.f.Submission == nil {
+		return nil
+	}
+	return word(a.f.Submission.Channel)
+}
+
+func documentCurrency(d *countersign.Document) ref.Val {
+	if d.Amount == nil {
+		return nil
+	}
+	return word(d.Amount.Currency)
+}
+
+func paymentDays(d *countersign.Document) ref.Val {
+	if d.Terms == nil || d.Terms.PaymentDays == 0 {
+		return nil
+	}
+	return types.Int(d.Terms.PaymentDays)
 }
 
 // severities are names for the severity of an alert.

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"encoding/csv"
 	"errors"
-	"fmt"
 	"io"
 	"regexp"
 	"slices"
@@ -338,53 +337,13 @@ func (l *loader) names() {
 	l.v.lists = slices.DeleteFunc(l.v.lists, func(w *wordList) bool { return taken[w.name] != "one of lists" })
 }
 
+// signals lets each signal read its own settings.
 func (l *loader) signals(n *yaml.Node) {
 	s := signal.DefaultSettings(l.v.currency)
-	if t := member(n, "over_threshold"); t != nil {
-		for _, e := range t.Content {
-			m, ok := l.amount(member(e, "amount"))
-			if !ok {
-				continue
-			}
-			l.kindsExist(member(e, "kinds"))
-			s.Thresholds = append(s.Thresholds, signal.Threshold{Kinds: values(member(e, "kinds")), Category: value(member(e, "category")),
-				Entity: value(member(e, "entity")), Currency: value(member(e, "currency")), Amount: m})
+	for _, sig := range signal.Catalogue() {
+		if at := member(n, sig.Name); at != nil {
+			sig.Read(&s, written{l, at})
 		}
-	}
-	if b := member(n, "cumulative"); b != nil {
-		for _, e := range b.Content {
-			m, ok := l.amount(member(e, "limit"))
-			within, _ := parseDuration(value(member(e, "within")))
-			if !ok || within == 0 {
-				continue
-			}
-			if m.Currency != l.v.currency {
-				l.at(member(e, "limit"), "", "want an amount in %s: sums are kept in the policy's currency", l.v.currency)
-				continue
-			}
-			w := signal.Window{By: signal.Scope(value(member(e, "by"))), Within: within, Below: m}
-			w.Name = fmt.Sprintf("%s/%s/%s%s", w.By, value(member(e, "within")), countersign.FormatMinor(m.Minor, m.Currency), m.Currency)
-			if slices.ContainsFunc(s.Bands, func(b signal.Band) bool { return b.Window.Name == w.Name }) {
-				l.at(e, "", "this window stands twice")
-			}
-			s.Bands = append(s.Bands, signal.Band{Window: w})
-		}
-	}
-	u := member(n, "unusual_amount")
-	s.Unusual.Observations = number(member(u, "observations"), s.Unusual.Observations)
-	s.Unusual.TimesUsual = number(member(u, "times_usual"), s.Unusual.TimesUsual)
-	s.Unusual.TimesLargest = number(member(u, "times_largest"), s.Unusual.TimesLargest)
-	s.NewVendor.Purchases = number(member(member(n, "new_vendor"), "purchases"), s.NewVendor.Purchases)
-	s.NewVendor.Age, _ = parseDuration(value(member(member(n, "new_vendor"), "age")))
-	s.LastPaid = number(member(member(n, "bank_account_differs"), "last"), s.LastPaid)
-	if w, ok := parseDuration(value(member(member(n, "bank_account_changed_recently"), "within"))); ok {
-		s.BankChanged = w
-	}
-	if sev := value(member(member(n, "open_alert"), "severity")); sev != "" {
-		s.AlertFrom = signal.Severity(sev)
-	}
-	if unset := value(member(member(n, "approver_over_limit"), "unset")); unset != "" {
-		s.LimitUnset = signal.LimitUnset(unset)
 	}
 	l.v.settings = s
 }

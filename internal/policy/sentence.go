@@ -12,6 +12,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	countersign "github.com/countersign/countersign"
+	"github.com/countersign/countersign/internal/signal"
 )
 
 // sentence is a text with facts in braces.
@@ -183,7 +184,7 @@ func (v *Version) isMoneyConstant(name string) bool {
 // reasons writes a rule's sentence for both readers.
 func (r *rule) sentences(a *activation, state countersign.State, missing []string) (forApprover, forRequester string) {
 	if state == countersign.Unknown {
-		s := "cannot tell whether " + r.inWords() + " applies: " + missingInWords(missing)
+		s := "cannot tell whether " + r.inWords() + " applies: " + signal.MissingInWords(missing)
 		return s, s
 	}
 	if r.because == nil {

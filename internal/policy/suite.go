@@ -12,6 +12,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	countersign "github.com/countersign/countersign"
+	"github.com/countersign/countersign/internal/shape"
 	"github.com/countersign/countersign/internal/signal"
 )
 
@@ -104,17 +105,17 @@ func ParseSuite(file string, content []byte) (*Suite, error) {
 	return s, nil
 }
 
-func suiteShape() *shape {
-	free := &shape{form: free, doc: "facts, as they are stored with a decision"}
-	return &shape{form: object, doc: "tests of a policy", fields: []field{
-		{"facts", false, free},
-		{"cases", true, listOf("the cases", &shape{form: object, doc: "one case", fields: []field{
-			{"name", true, textOf("what it shows")},
-			{"stage", false, oneOf("which weighing", string(StageSubmit), string(StagePerson), string(StageRelease))},
-			{"facts", false, free},
-			{"want", true, free},
-		}})},
-	}}
+func suiteShape() *shape.Shape {
+	facts := &shape.Shape{Form: shape.Free, Doc: "facts, as they are stored with a decision"}
+	return shape.ObjectOf("tests of a policy",
+		shape.Optional("facts", facts),
+		shape.Required("cases", shape.ListOf("the cases", shape.ObjectOf("one case",
+			shape.Required("name", shape.TextOf("what it shows")),
+			shape.Optional("stage", shape.OneOf("which weighing", string(StageSubmit), string(StagePerson), string(StageRelease))),
+			shape.Optional("facts", facts),
+			shape.Required("want", facts),
+		))),
+	)
 }
 
 func parseCase(base, n *yaml.Node) (Case, error) {

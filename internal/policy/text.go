@@ -13,6 +13,8 @@ import (
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/countersign/countersign/internal/shape"
 )
 
 // MaxBytes bounds a policy's text, and the text of each of its lists.
@@ -112,34 +114,34 @@ func (d *document) plain(n *yaml.Node) bool {
 }
 
 // check holds a node against a shape and reports whether it fits.
-func (d *document) check(n *yaml.Node, s *shape, what string) bool {
-	switch s.form {
-	case object:
+func (d *document) check(n *yaml.Node, s *shape.Shape, what string) bool {
+	switch s.Form {
+	case shape.Object:
 		return d.checkObject(n, s, what)
-	case named:
+	case shape.Named:
 		return d.checkNamed(n, s, what)
-	case list:
+	case shape.List:
 		if n.Kind != yaml.SequenceNode {
 			return d.wrong(n, s, what)
 		}
-		if len(n.Content) < s.least {
+		if len(n.Content) < s.Least {
 			d.at(n, "leave "+what+" out instead", "%s is empty", what)
 			return false
 		}
-		if len(n.Content) > s.most {
-			d.at(n, "keep long lists in files of their own", "%s has %d items, at most %d", what, len(n.Content), s.most)
+		if len(n.Content) > s.Most {
+			d.at(n, "keep long lists in files of their own", "%s has %d items, at most %d", what, len(n.Content), s.Most)
 			return false
 		}
 		ok := true
 		for _, c := range n.Content {
-			ok = d.check(c, s.item, what) && ok
+			ok = d.check(c, s.Item, what) && ok
 		}
 		return ok
-	case free:
+	case shape.Free:
 		return true
-	case either:
-		for _, v := range s.variants {
-			if v.kind() == n.Kind {
+	case shape.Either:
+		for _, v := range s.Variants {
+			if kindOf(v) == n.Kind {
 				return d.check(n, v, what)
 			}
 		}
@@ -151,17 +153,17 @@ func (d *document) check(n *yaml.Node, s *shape, what string) bool {
 	return d.checkScalar(n, s, what)
 }
 
-func (s *shape) kind() yaml.Kind {
-	switch s.form {
-	case object, named:
+func kindOf(s *shape.Shape) yaml.Kind {
+	switch s.Form {
+	case shape.Object, shape.Named:
 		return yaml.MappingNode
-	case list:
+	case shape.List:
 		return yaml.SequenceNode
 	}
 	return yaml.ScalarNode
 }
 
-func (d *document) wrong(n *yaml.Node, s *shape, what string) bool {
+func (d *document) wrong(n *yaml.Node, s *shape.Shape, what string) bool {
 	have := map[yaml.Kind]string{yaml.MappingNode: "fields", yaml.SequenceNode: "a list"}[n.Kind]
 	if n.Kind == yaml.ScalarNode {
 		have = strconv.Quote(clip(n.Value))
@@ -169,46 +171,46 @@ func (d *document) wrong(n *yaml.Node, s *shape, what string) bool {
 			have = "nothing"
 		}
 	}
-	d.at(n, "", "%s: want %s, have %s", what, s.inWords(), have)
+	d.at(n, "", "%s: want %s, have %s", what, s.InWords(), have)
 	return false
 }
 
-func (d *document) checkObject(n *yaml.Node, s *shape, what string) bool {
+func (d *document) checkObject(n *yaml.Node, s *shape.Shape, what string) bool {
 	if n.Kind != yaml.MappingNode {
 		return d.wrong(n, s, what)
 	}
 	ok := d.unique(n)
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key := n.Content[i]
-		f := s.field(key.Value)
+		f := s.Field(key.Value)
 		if f == nil {
-			d.at(key, didYouMean(key.Value, s.fieldNames()), "unknown key %q in %s", clip(key.Value), what)
+			d.at(key, didYouMean(key.Value, s.FieldNames()), "unknown key %q in %s", clip(key.Value), what)
 			ok = false
 			continue
 		}
-		ok = d.check(n.Content[i+1], f.shape, key.Value) && ok
+		ok = d.check(n.Content[i+1], f.Shape, key.Value) && ok
 	}
-	for _, f := range s.fields {
-		if f.required && member(n, f.name) == nil {
-			d.at(n, "it is "+f.shape.doc, "%s: %q is missing", what, f.name)
+	for _, f := range s.Fields {
+		if f.Required && member(n, f.Name) == nil {
+			d.at(n, "it is "+f.Shape.Doc, "%s: %q is missing", what, f.Name)
 			ok = false
 		}
 	}
 	return ok
 }
 
-func (d *document) checkNamed(n *yaml.Node, s *shape, what string) bool {
+func (d *document) checkNamed(n *yaml.Node, s *shape.Shape, what string) bool {
 	if n.Kind != yaml.MappingNode {
 		return d.wrong(n, s, what)
 	}
 	ok := d.unique(n)
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key := n.Content[i]
-		if !matches(s.pattern, key.Value) {
+		if !matches(s.Pattern, key.Value) {
 			d.at(key, "lower-case letters, digits and underscores, beginning with a letter", "%q cannot be a name in %s", clip(key.Value), what)
 			ok = false
 		}
-		ok = d.check(n.Content[i+1], s.item, key.Value) && ok
+		ok = d.check(n.Content[i+1], s.Item, key.Value) && ok
 	}
 	return ok
 }
@@ -236,34 +238,34 @@ func (d *document) unique(n *yaml.Node) bool {
 	return ok
 }
 
-func (d *document) checkScalar(n *yaml.Node, s *shape, what string) bool {
-	switch s.form {
-	case text:
+func (d *document) checkScalar(n *yaml.Node, s *shape.Shape, what string) bool {
+	switch s.Form {
+	case shape.Text:
 		if n.Tag != "!!str" && n.Tag != "!!int" && n.Tag != "!!float" && n.Tag != "!!timestamp" || n.Value == "" {
 			return d.wrong(n, s, what)
 		}
-		if len(s.choices) > 0 && !slices.Contains(s.choices, n.Value) {
-			d.at(n, didYouMean(n.Value, s.choices), "%s: want %s, have %q", what, s.inWords(), clip(n.Value))
+		if len(s.Choices) > 0 && !slices.Contains(s.Choices, n.Value) {
+			d.at(n, didYouMean(n.Value, s.Choices), "%s: want %s, have %q", what, s.InWords(), clip(n.Value))
 			return false
 		}
-		if s.pattern != "" && !matches(s.pattern, n.Value) {
-			d.at(n, s.doc, "%s: %q does not have the form that is wanted (%s)", what, clip(n.Value), s.pattern)
+		if s.Pattern != "" && !matches(s.Pattern, n.Value) {
+			d.at(n, s.Doc, "%s: %q does not have the form that is wanted (%s)", what, clip(n.Value), s.Pattern)
 			return false
 		}
-	case whole:
+	case shape.Whole:
 		v, err := strconv.Atoi(n.Value)
-		if n.Tag != "!!int" || err != nil || v < s.least || s.most > 0 && v > s.most {
+		if n.Tag != "!!int" || err != nil || v < s.Least || s.Most > 0 && v > s.Most {
 			return d.wrong(n, s, what)
 		}
-	case boolean:
+	case shape.Boolean:
 		if n.Tag != "!!bool" || n.Value != "true" && n.Value != "false" {
 			return d.wrong(n, s, what)
 		}
-	case duration:
+	case shape.Duration:
 		if v, ok := parseDuration(n.Value); !ok || v <= 0 {
 			return d.wrong(n, s, what)
 		}
-	case date:
+	case shape.Date:
 		if _, ok := parseDate(n.Value); !ok {
 			return d.wrong(n, s, what)
 		}

@@ -177,11 +177,8 @@ func (v *Version) Currencies() []string {
 			seen = append(seen, m.Currency)
 		}
 	}
-	for _, t := range v.settings.Thresholds {
-		add(t.Amount)
-	}
-	for _, b := range v.settings.Bands {
-		add(b.Window.Below)
+	for _, m := range v.settings.Amounts() {
+		add(m)
 	}
 	for _, c := range v.constants {
 		if m, ok := c.value.(*moneyValue); ok {

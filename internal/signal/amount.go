@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	countersign "github.com/countersign/countersign"
+	"github.com/countersign/countersign/internal/shape"
 )
 
 // base returns the document's amount in the policy's currency, and where it comes
@@ -24,6 +25,26 @@ func amountSource(m Money, rate *Rate) string {
 		return "document"
 	}
 	return "document, " + m.String() + " at the rate " + rate.Value + " of " + day(rate.Date) + " (" + rate.Source + ")"
+}
+
+var thresholdSettings = section{
+	shape: shape.ListOf("signal.over_threshold is true when the amount reaches one of these",
+		shape.ObjectOf("a threshold; a filter that is left out admits everything",
+			shape.Optional("kinds", shape.KindsOf("for these kinds of documents")),
+			shape.Optional("category", shape.TextOf("for this category")),
+			shape.Optional("entity", shape.TextOf("for this legal entity")),
+			shape.Optional("currency", shape.CurrencyOf("for documents in this currency")),
+			shape.Required("amount", shape.AmountOf("true from this amount on")),
+		)),
+	read: func(s *Settings, w Written) {
+		for _, e := range w.Items() {
+			if m, ok := e.Member("amount").Amount(); ok {
+				s.Thresholds = append(s.Thresholds, Threshold{Kinds: e.Member("kinds").Kinds(), Category: e.Member("category").Text(),
+					Entity: e.Member("entity").Text(), Currency: e.Member("currency").Text(), Amount: m})
+			}
+		}
+	},
+	never: func(s *Settings) bool { return len(s.Thresholds) == 0 },
 }
 
 // overThreshold holds the amount against every threshold that is set for such a
@@ -122,6 +143,36 @@ func (f *Facts) Compare(a, b Money, base string) (order int, missing string) {
 	return 0, ""
 }
 
+var bandSettings = section{
+	shape: shape.ListOf("signal.cumulative is true when requests below a limit together reach it",
+		shape.ObjectOf("a window",
+			shape.Required("by", shape.OneOf("whose requests are summed", string(ByVendorRequester), string(ByVendor), string(ByRequesterCategory))),
+			shape.Required("within", shape.DurationOf("how far back")),
+			shape.Required("limit", shape.AmountOf("the limit that a purchase may be split under")),
+		)),
+	read: func(s *Settings, w Written) {
+		for _, e := range w.Items() {
+			m, ok := e.Member("limit").Amount()
+			within := e.Member("within").Duration(0)
+			if !ok || within == 0 {
+				continue
+			}
+			if m.Currency != s.Base {
+				e.Member("limit").Fail("", "want an amount in %s: sums are kept in the policy's currency", s.Base)
+				continue
+			}
+
+			win := Window{By: Scope(e.Member("by").Text()), Within: within, Below: m}
+			win.Name = string(win.By) + "/" + e.Member("within").Text() + "/" + countersign.FormatMinor(m.Minor, m.Currency) + m.Currency
+			if slices.ContainsFunc(s.Bands, func(b Band) bool { return b.Window.Name == win.Name }) {
+				e.Fail("", "this window stands twice")
+			}
+			s.Bands = append(s.Bands, Band{Window: win})
+		}
+	},
+	never: func(s *Settings) bool { return len(s.Bands) == 0 },
+}
+
 // cumulative finds purchases that were split to stay below a limit: n requests of
 // which each is below it while their sum reaches it. One that reaches the limit
 // alone is no split; thresholds catch it.
@@ -200,6 +251,20 @@ func mulMinor(a int64, times int) (int64, bool) {
 		return 0, false
 	}
 	return a * int64(times), true
+}
+
+var unusualSettings = section{
+	shape: shape.ObjectOf("when an amount is unusual for a vendor",
+		shape.Optional("observations", shape.NumberOf("with fewer settled purchases it cannot be told", 5, 1000)),
+		shape.Optional("times_usual", shape.NumberOf("more than this many times the median; 0: not asked", 0, 10000)),
+		shape.Optional("times_largest", shape.NumberOf("more than this many times the largest of twelve months; 0: not asked", 0, 10000)),
+	),
+	read: func(s *Settings, w Written) {
+		u := &s.Unusual
+		u.Observations = w.Member("observations").Number(u.Observations)
+		u.TimesUsual = w.Member("times_usual").Number(u.TimesUsual)
+		u.TimesLargest = w.Member("times_largest").Number(u.TimesLargest)
+	},
 }
 
 // unusualAmount holds the amount against the vendor's own past. Below the least

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/countersign/countersign/internal/shape"
 )
 
 // fingerprint returns the fingerprint of the document's own account.
@@ -12,6 +14,13 @@ func (f *Facts) fingerprint() string {
 		return ""
 	}
 	return f.Vendor.Fingerprint
+}
+
+var lastPaidSettings = section{
+	shape: shape.ObjectOf("which accounts are usual",
+		shape.Optional("last", shape.NumberOf("of how many last payments", 1, 3)),
+	),
+	read: func(s *Settings, w Written) { s.LastPaid = w.Member("last").Number(s.LastPaid) },
 }
 
 // bankAccountDiffers compares with the accounts last paid. Before any payment the
@@ -48,6 +57,13 @@ func (v *Vendor) account(fingerprint string) *Account {
 		}
 	}
 	return nil
+}
+
+var bankChangedSettings = section{
+	shape: shape.ObjectOf("how long an account counts as changed",
+		shape.Optional("within", shape.DurationOf("since the change")),
+	),
+	read: func(s *Settings, w Written) { s.BankChanged = w.Member("within").Duration(s.BankChanged) },
 }
 
 // bankAccountChanged asks about the account on the document; where the document

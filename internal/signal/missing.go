@@ -1,29 +1,21 @@
-package policy
+package signal
 
 import (
+	"maps"
 	"regexp"
 	"strings"
 )
 
-// missingWords say for people what it is that is not known. What has no words of its
-// own is named by its field.
-var missingWords = map[string]string{
-	"amount":              "the request names no amount",
-	"approver":            "who approves is not known yet",
-	"approver.limit":      "no limit is on record for who approves",
-	"approver.privileged": "it is not on record whether who approves has elevated rights",
-	"alerts":              "open alerts could not be looked up",
-	"bank_changes":        "open changes of bank details could not be looked up",
-	"denials":             "earlier denials could not be looked up",
-	"differences":         "the request could not be compared with the records",
-	"freezes":             "freezes could not be looked up",
-	"history":             "there is no purchase history to compare with",
-	"history.count":       "it is not known how often this vendor was bought from",
-	"payee":               "the request names no payee",
-	"payee.account":       "the request names no bank account",
-	"requester":           "who asks is not named, or not on record",
-	"vendor":              "the vendor is not on record",
-	"vendor.accounts":     "no bank account of this vendor is on record",
+// factWords say for people what it is that is not known, as the signals that need the
+// facts put it. What has no words of its own is named by its field.
+var factWords = wordsOf(catalogue[:])
+
+func wordsOf(all []Signal) map[string]string {
+	words := map[string]string{}
+	for _, s := range all {
+		maps.Copy(words, s.words)
+	}
+	return words
 }
 
 var (
@@ -37,8 +29,8 @@ var (
 	spanOf = map[string]string{"d": "days", "h": "hours", "w": "weeks"}
 )
 
-// missingInWords says for people which facts are not known.
-func missingInWords(missing []string) string {
+// MissingInWords says for people which facts are not known.
+func MissingInWords(missing []string) string {
 	words := make([]string, 0, len(missing))
 	for _, m := range missing {
 		words = append(words, oneMissing(m))
@@ -47,7 +39,7 @@ func missingInWords(missing []string) string {
 }
 
 func oneMissing(name string) string {
-	if w := missingWords[name]; w != "" {
+	if w := factWords[name]; w != "" {
 		return w
 	}
 	if m := missingRate.FindStringSubmatch(name); m != nil {

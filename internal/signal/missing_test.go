@@ -1,4 +1,4 @@
-package policy
+package signal
 
 import (
 	"strings"
@@ -17,11 +17,11 @@ func TestMissingIsSaidInWords(t *testing.T) {
 		"amount in EUR (JPY 9,000,000 at 9000000000000: amount too large)": "JPY 9,000,000 is too large to reckon with",
 		"vendor.tax_id":                                                    "vendor’s tax id is not known",
 	} {
-		if got := missingInWords([]string{name}); got != want {
+		if got := MissingInWords([]string{name}); got != want {
 			t.Errorf("%s: %s", name, got)
 		}
 	}
-	if got := missingInWords([]string{"payee", "approver"}); got != "the request names no payee; who approves is not known yet" || strings.Contains(got, "_") {
+	if got := MissingInWords([]string{"payee", "approver"}); got != "the request names no payee; who approves is not known yet" || strings.Contains(got, "_") {
 		t.Error(got)
 	}
 }

@@ -1,9 +1,11 @@
 package signal
 
 import (
+	"cmp"
 	"slices"
 
 	countersign "github.com/countersign/countersign"
+	"github.com/countersign/countersign/internal/shape"
 )
 
 // who names a person for a finding.
@@ -145,6 +147,16 @@ func approverInactive(f *Facts, _ *Settings) answer {
 		}
 		return say(true, p.who()+" is deactivated", "active", "people on record")
 	})
+}
+
+var limitSettings = section{
+	shape: shape.ObjectOf("limits of people",
+		shape.Optional("unset", shape.OneOf("what it means that no limit is recorded for a person: it cannot be told, or they are not bound by one",
+			string(LimitUnsetUnknown), string(LimitUnsetUnbound))),
+	),
+	read: func(s *Settings, w Written) {
+		s.LimitUnset = LimitUnset(cmp.Or(w.Member("unset").Text(), string(s.LimitUnset)))
+	},
 }
 
 // approverOverLimit binds the delegate by the smaller of both limits.

@@ -2,6 +2,8 @@ package signal
 
 import (
 	"time"
+
+	"github.com/countersign/countersign/internal/shape"
 )
 
 // Settings are the thresholds and windows of the signals. They stand in the
@@ -73,4 +75,36 @@ func (s *Settings) Windows() []Window {
 		out[i] = b.Window
 	}
 	return out
+}
+
+// Amounts returns the amounts that the settings name.
+func (s *Settings) Amounts() []Money {
+	var out []Money
+	for _, t := range s.Thresholds {
+		out = append(out, t.Amount)
+	}
+	for _, b := range s.Bands {
+		out = append(out, b.Window.Below)
+	}
+	return out
+}
+
+// section is what a signal says of its own settings.
+type section struct {
+	shape *shape.Shape
+	read  func(*Settings, Written)
+	never func(*Settings) bool // nothing is set, so that the signal is never true; nil: it can always be
+}
+
+// Written is a place of a policy file that was held against its shape. What the file
+// leaves out is an empty place.
+type Written interface {
+	Member(name string) Written
+	Items() []Written
+	Text() string
+	Number(otherwise int) int
+	Duration(otherwise time.Duration) time.Duration
+	Amount() (Money, bool) // false: there is none; a mistake in it is said already
+	Kinds() []string       // of documents; one that nobody can submit is a mistake
+	Fail(hint, format string, args ...any)
 }

@@ -7,22 +7,52 @@ import (
 	"time"
 
 	countersign "github.com/countersign/countersign"
+	"github.com/countersign/countersign/internal/shape"
 )
 
 // Signal is one question about a request, as it stands in the catalogue. A rule
 // of a policy asks it as signal.NAME.
 type Signal struct {
-	Name     string   // as in a policy
-	Doc      string   // when it is true, in one sentence
-	Needs    []string // the facts without which it cannot say
-	Settings string   // the name of its part of the policy's signals section; empty: none
+	Name  string   // as in a policy
+	Doc   string   // when it is true, in one sentence
+	Needs []string // the facts without which it cannot say
 	// Amount: it turns on an amount or a currency. Separation: it is about separation
 	// of duties. Rules on either may not opt out of firing when it cannot be told.
 	Amount, Separation bool
 	// Person: it turns on who approves.
 	Person bool
 
-	compute func(*Facts, *Settings) answer
+	compute  func(*Facts, *Settings) answer
+	settings *section          // its part of the policy's signals section; nil: none
+	words    map[string]string // what people read where a fact that it needs is missing
+}
+
+// Settings names its part of the policy's signals section; empty: it has none.
+func (s *Signal) Settings() string {
+	if s.settings == nil {
+		return ""
+	}
+	return s.Name
+}
+
+// Shape is what its settings look like; nil: it has none.
+func (s *Signal) Shape() *shape.Shape {
+	if s.settings == nil {
+		return nil
+	}
+	return s.settings.shape
+}
+
+// Read reads its settings.
+func (s *Signal) Read(into *Settings, w Written) {
+	if s.settings != nil {
+		s.settings.read(into, w)
+	}
+}
+
+// NeverTrue reports whether it can never be true with these settings.
+func (s *Signal) NeverTrue(set *Settings) bool {
+	return s.settings != nil && s.settings.never != nil && s.settings.never(set)
 }
 
 // answer is a finding without its name.
@@ -44,39 +74,56 @@ const (
 // catalogue lists the signals, one family after another. The families stand in
 // files of their own.
 var catalogue = [...]Signal{
-	{Name: "over_threshold", Settings: "over_threshold", Amount: true, compute: overThreshold,
+	{Name: "over_threshold", settings: &thresholdSettings, Amount: true, compute: overThreshold,
 		Doc:   "The amount reaches a threshold that the policy sets for this kind, category, entity or currency.",
-		Needs: []string{"amount", "rates"}},
-	{Name: "cumulative", Settings: "cumulative", Amount: true, compute: cumulative,
+		Needs: []string{"amount", "rates"},
+		words: map[string]string{"amount": "the request names no amount"}},
+	{Name: "cumulative", settings: &bandSettings, Amount: true, compute: cumulative,
 		Doc:   "Two or more requests, each below a limit, together reach it within a window: a purchase may have been split.",
 		Needs: []string{"amount", "rates", "sums"}},
-	{Name: "unusual_amount", Settings: "unusual_amount", Amount: true, compute: unusualAmount,
+	{Name: "unusual_amount", settings: &unusualSettings, Amount: true, compute: unusualAmount,
 		Doc:   "The amount is many times what this vendor's purchases usually are, or far above the largest of twelve months.",
-		Needs: []string{"amount", "rates", "history.usual", "history.largest"}},
+		Needs: []string{"amount", "rates", "history.usual", "history.largest"},
+		words: map[string]string{"history": "there is no purchase history to compare with"}},
 
-	{Name: "new_vendor", Settings: "new_vendor", compute: perPayee(newVendor),
+	{Name: "new_vendor", settings: &newVendorSettings, compute: perPayee(newVendor),
 		Doc:   "The vendor has too few settled purchases, or the first one is too recent.",
-		Needs: []string{"history"}},
+		Needs: []string{"history"},
+		words: map[string]string{
+			"payee":         "the request names no payee",
+			"history.count": "it is not known how often this vendor was bought from",
+		}},
 	{Name: "claims_differ", compute: claimsDiffer,
 		Doc:   "The request states a fact about the vendor or a person otherwise than it is stored.",
-		Needs: []string{"differences"}},
+		Needs: []string{"differences"},
+		words: map[string]string{"differences": "the request could not be compared with the records"}},
 
-	{Name: "bank_account_differs", Settings: "bank_account_differs", compute: perPayee(bankAccountDiffers),
+	{Name: "bank_account_differs", settings: &lastPaidSettings, compute: perPayee(bankAccountDiffers),
 		Doc:   "The account on the document is not among those last paid.",
-		Needs: []string{"payee.account", "vendor.last_paid", "vendor.accounts"}},
-	{Name: "bank_account_changed_recently", Settings: "bank_account_changed_recently", compute: perPayee(bankAccountChanged),
+		Needs: []string{"payee.account", "vendor.last_paid", "vendor.accounts"},
+		words: map[string]string{
+			"payee.account":   "the request names no bank account",
+			"vendor":          "the vendor is not on record",
+			"vendor.accounts": "no bank account of this vendor is on record",
+		}},
+	{Name: "bank_account_changed_recently", settings: &bankChangedSettings, compute: perPayee(bankAccountChanged),
 		Doc:   "The vendor's account changed, or was first seen, only a short time ago.",
 		Needs: []string{"vendor.accounts"}},
 	{Name: "pending_bank_change", compute: perPayee(pendingBankChange),
 		Doc:   "A change of this vendor's bank details is waiting for its decision or its release.",
-		Needs: []string{"bank_changes"}},
+		Needs: []string{"bank_changes"},
+		words: map[string]string{"bank_changes": "open changes of bank details could not be looked up"}},
 	{Name: "pays_pending_account", compute: perPayee(paysPendingAccount),
 		Doc:   "The document pays to an account that a waiting bank change would bring in.",
 		Needs: []string{"bank_changes", "payee.account"}},
 
 	{Name: "self_approval", Separation: true, Person: true, compute: selfApproval,
 		Doc:   "The approver, or whom they stand in for, is the requester or the owner of the service that requests.",
-		Needs: []string{"approver", "requester", "owner"}},
+		Needs: []string{"approver", "requester", "owner"},
+		words: map[string]string{
+			"approver":  "who approves is not known yet",
+			"requester": "who asks is not named, or not on record",
+		}},
 	{Name: "approver_created_vendor", Separation: true, Person: true, compute: perPayee(approverCreatedVendor),
 		Doc:   "The approver created this vendor.",
 		Needs: []string{"approver", "vendor.created_by"}},
@@ -85,23 +132,28 @@ var catalogue = [...]Signal{
 		Needs: []string{"approver.manager", "requester"}},
 	{Name: "approver_privileged", Person: true, compute: approverPrivileged,
 		Doc:   "The approver has elevated purchasing permissions.",
-		Needs: []string{"approver.privileged"}},
-	{Name: "approver_over_limit", Settings: "approver_over_limit", Amount: true, Person: true, compute: approverOverLimit,
+		Needs: []string{"approver.privileged"},
+		words: map[string]string{"approver.privileged": "it is not on record whether who approves has elevated rights"}},
+	{Name: "approver_over_limit", settings: &limitSettings, Amount: true, Person: true, compute: approverOverLimit,
 		Doc:   "The amount is above what the approver may approve, or above the limit of whom they stand in for.",
-		Needs: []string{"amount", "rates", "approver.limit"}},
+		Needs: []string{"amount", "rates", "approver.limit"},
+		words: map[string]string{"approver.limit": "no limit is on record for who approves"}},
 	{Name: "approver_inactive", Person: true, compute: approverInactive,
 		Doc:   "The approver, or whom they stand in for, is deactivated.",
 		Needs: []string{"approver.active"}},
 
-	{Name: "open_alert", Settings: "open_alert", compute: openAlert,
+	{Name: "open_alert", settings: &alertSettings, compute: openAlert,
 		Doc:   "An alert about the vendor or a person in this request is open.",
-		Needs: []string{"alerts"}},
+		Needs: []string{"alerts"},
+		words: map[string]string{"alerts": "open alerts could not be looked up"}},
 	{Name: "frozen", compute: frozen,
 		Doc:   "The vendor or a person in this request is frozen.",
-		Needs: []string{"freezes"}},
+		Needs: []string{"freezes"},
+		words: map[string]string{"freezes": "freezes could not be looked up"}},
 	{Name: "previously_denied", compute: previouslyDenied,
 		Doc:   "An earlier request for the same object was denied.",
-		Needs: []string{"denials"}},
+		Needs: []string{"denials"},
+		words: map[string]string{"denials": "earlier denials could not be looked up"}},
 }
 
 // Compute answers every signal of the catalogue, in its order.

@@ -1,10 +1,22 @@
 package signal
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/countersign/countersign"
+	"github.com/countersign/countersign/internal/shape"
 )
+
+var alertSettings = section{
+	shape: shape.ObjectOf("which alerts count",
+		shape.Optional("severity", shape.OneOf("from this severity on",
+			string(SeverityLow), string(SeverityMedium), string(SeverityHigh), string(SeverityCritical))),
+	),
+	read: func(s *Settings, w Written) {
+		s.AlertFrom = Severity(cmp.Or(w.Member("severity").Text(), string(s.AlertFrom)))
+	},
+}
 
 // openAlert counts alerts from a severity on.
 func openAlert(f *Facts, s *Settings) answer {

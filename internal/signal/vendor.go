@@ -5,7 +5,19 @@ import (
 	"strings"
 
 	countersign "github.com/countersign/countersign"
+	"github.com/countersign/countersign/internal/shape"
 )
+
+var newVendorSettings = section{
+	shape: shape.ObjectOf("how long a vendor is new",
+		shape.Optional("purchases", shape.NumberOf("fewer settled purchases than this", 1, 1000)),
+		shape.Optional("age", shape.DurationOf("or the first one more recent than this")),
+	),
+	read: func(s *Settings, w Written) {
+		s.NewVendor.Purchases = w.Member("purchases").Number(s.NewVendor.Purchases)
+		s.NewVendor.Age = w.Member("age").Duration(s.NewVendor.Age)
+	},
+}
 
 // newVendor counts settled purchases. A vendor that is not on record at all has
 // none: that is known, not missing.
