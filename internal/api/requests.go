@@ -64,11 +64,11 @@ func approval(status int, a *countersign.Approval) answer {
 }
 
 func submit(c *call) (answer, error) {
-	var body countersign.RequestBody
-	if err := c.decode(&body); err != nil {
+	body, err := authority.ReadBody(c.node)
+	if err != nil {
 		return answer{}, err
 	}
-	out, err := c.org.Submit(c.ctx(), c.key(), body)
+	out, err := c.org.SubmitParsed(c.ctx(), c.key(), body)
 	if err != nil {
 		return answer{}, err
 	}

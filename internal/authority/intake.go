@@ -29,7 +29,12 @@ func readDocument(raw json.RawMessage, pointer string, kinds []string) (*intake,
 	if err != nil {
 		return nil, countersign.NewProblem(countersign.CodeMalformed, "%s: %v", pointer, err)
 	}
-	in := &intake{doc: new(countersign.Document), canonical: node.Canonical()}
+	return readParsed(node, node.Canonical(), pointer, kinds)
+}
+
+// readParsed is readDocument for one that was parsed already, with its canonical bytes.
+func readParsed(node *jcs.Node, canonical []byte, pointer string, kinds []string) (*intake, error) {
+	in := &intake{doc: new(countersign.Document), canonical: canonical}
 	if len(in.canonical) > countersign.MaxDocumentBytes {
 		return nil, countersign.NewProblem(countersign.CodeTooLarge, "the document has %d bytes, at most %d", len(in.canonical), countersign.MaxDocumentBytes)
 	}
@@ -80,9 +85,29 @@ func oneForm(in *intake, pointer string) error {
 	return countersign.Invalid(errs...)
 }
 
+// Parsed is the body of a submission or an evaluation, parsed where it came in, so that a
+// document is parsed and made canonical once.
+type Parsed struct {
+	countersign.RequestBody           // its document is canonical
+	Node                    *jcs.Node // the document; nil where the body is only text yet
+}
+
+// ReadBody reads the body that a caller sent.
+func ReadBody(body *jcs.Node) (p Parsed, err error) {
+	if err := body.Decode(&p.RequestBody); err != nil {
+		return p, countersign.ProblemOf(err)
+	}
+	p.Node = body.Member("document")
+	return p, nil
+}
+
 // read reads the body of a submission or an evaluation.
-func (a *Authority) read(body countersign.RequestBody, kinds []string) (*intake, error) {
-	in, err := readDocument(body.Document, "/document", kinds)
+func (a *Authority) read(body Parsed, kinds []string) (in *intake, err error) {
+	if body.Node != nil {
+		in, err = readParsed(body.Node, body.Document, "/document", kinds)
+	} else {
+		in, err = readDocument(body.Document, "/document", kinds)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -217,7 +217,7 @@ func (a *Authority) Evaluate(ctx context.Context, key Key, body countersign.Requ
 		if err != nil {
 			return err
 		}
-		in, err := a.read(body, at.settings.Kinds)
+		in, err := a.read(Parsed{RequestBody: body}, at.settings.Kinds)
 		if err != nil {
 			return err
 		}

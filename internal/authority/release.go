@@ -142,6 +142,9 @@ func (r *releasing) answer() *countersign.ReleaseAnswer {
 // load reads the request and everything that could stand against its release.
 func (r *releasing) load(tx *store.Tx) error {
 	r.caseFile, r.refused = caseFile{}, nil
+	if err := tx.Ahead(func() { tx.Approval(r.body.Request); tx.FactsGen() }); err != nil {
+		return err
+	}
 	row, err := tx.Approval(r.body.Request)
 	if errors.Is(err, store.ErrNotFound) || (err == nil && row.Source != r.key.Source) {
 		return countersign.NewProblem(countersign.CodeNotFound, "there is no such request")
@@ -245,10 +248,41 @@ func (r *releasing) bankChanges(v *signal.Vendor, changes []signal.BankChange) {
 	}
 }
 
+// signers are the people whose decisions stand, those they acted for, and what they signed
+// with.
+func (r *releasing) signers() (people, factors []string) {
+	for _, d := range r.state.Decisions {
+		if !d.Stands() {
+			continue
+		}
+		people = append(people, d.Person)
+		if d.ActingFor != "" {
+			people = append(people, d.ActingFor)
+		}
+		factors = append(factors, d.Authenticators...)
+	}
+	return people, factors
+}
+
 // people finds approvers who are no longer active, factors that were reported, and
 // alerts and freezes about whoever approved.
 func (r *releasing) people(tx *store.Tx) error {
-	var about []string
+	about, factors := r.signers()
+	if len(about) == 0 {
+		return nil
+	}
+	if err := tx.Ahead(func() {
+		for _, id := range about {
+			tx.Person(id)
+		}
+		for _, id := range factors {
+			tx.Authenticator(id)
+		}
+		tx.OpenAlerts(about)
+		tx.Freezes(about)
+	}); err != nil {
+		return err
+	}
 	for _, d := range r.state.Decisions {
 		if !d.Stands() {
 			continue
@@ -264,7 +298,6 @@ func (r *releasing) people(tx *store.Tx) error {
 			if !p.Active {
 				r.standing.Inactive = append(r.standing.Inactive, id)
 			}
-			about = append(about, id)
 		}
 		for _, f := range d.Authenticators {
 			row, err := tx.Authenticator(f)

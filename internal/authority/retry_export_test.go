@@ -13,7 +13,7 @@ import (
 // back as PostgreSQL does on a serialization failure.
 func SubmitRetried(a *Authority, ctx context.Context, key Key, body countersign.RequestBody, between func(), collide bool) (*countersign.Approval, error) {
 	s := &submission{a: a, key: key}
-	if err := a.db.Read(ctx, func(tx *store.Tx) error { return s.prepare(tx, body) }); err != nil {
+	if err := a.db.Read(ctx, func(tx *store.Tx) error { return s.prepare(tx, Parsed{RequestBody: body}) }); err != nil {
 		return nil, err
 	}
 	between()

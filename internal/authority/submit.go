@@ -27,6 +27,11 @@ type Submitted struct {
 // with a receipt, only when its log entry is covered by a published checkpoint;
 // where that takes too long it is "pending", and asking again gives the answer.
 func (a *Authority) Submit(ctx context.Context, key Key, body countersign.RequestBody) (*Submitted, error) {
+	return a.SubmitParsed(ctx, key, Parsed{RequestBody: body})
+}
+
+// SubmitParsed is [Authority.Submit] of a body that was parsed already.
+func (a *Authority) SubmitParsed(ctx context.Context, key Key, body Parsed) (*Submitted, error) {
 	if err := key.need(authn.ScopeSubmit); err != nil {
 		return nil, err
 	}
@@ -69,7 +74,7 @@ type submission struct {
 	attempt  int64 // of this revision, where an earlier one ended
 }
 
-func (s *submission) prepare(tx *store.Tx, body countersign.RequestBody) (err error) {
+func (s *submission) prepare(tx *store.Tx, body Parsed) (err error) {
 	if s.at, err = s.a.current(tx); err != nil {
 		return err
 	}
