@@ -211,24 +211,31 @@ func (a *Authority) Attachments(ctx context.Context, c Caller, request string) (
 		if err != nil {
 			return err
 		}
-		all, err := f.attachments()
-		if err != nil {
-			return err
-		}
-		kept, err := tx.Attachments(request)
-		if err != nil {
-			return err
-		}
-		for _, at := range all {
-			out := countersign.AttachedFile{Name: at.Name, Digest: at.Digest}
-			if i := slices.IndexFunc(kept, func(k store.Attachment) bool { return k.Digest.Equal(at.Digest) }); i >= 0 {
-				out = keptFile(at, kept[i])
-			}
-			page.Items = append(page.Items, out)
-		}
-		return nil
+		page.Items, err = f.files(tx)
+		return err
 	})
 	return page, fault(err)
+}
+
+// files are the attachments that the document names, in its order, with what is here.
+func (c *caseFile) files(tx *store.Tx) ([]countersign.AttachedFile, error) {
+	out := []countersign.AttachedFile{}
+	all, err := c.attachments()
+	if err != nil {
+		return out, err
+	}
+	kept, err := tx.Attachments(c.row.ID)
+	if err != nil {
+		return out, err
+	}
+	for _, at := range all {
+		f := countersign.AttachedFile{Name: at.Name, Digest: at.Digest}
+		if i := slices.IndexFunc(kept, func(k store.Attachment) bool { return k.Digest.Equal(at.Digest) }); i >= 0 {
+			f = keptFile(at, kept[i])
+		}
+		out = append(out, f)
+	}
+	return out, nil
 }
 
 // OpenAttachment gives a file to a person who may see the request, after hashing it

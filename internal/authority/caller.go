@@ -121,21 +121,22 @@ func (s Session) browse() error { return s.live.MayBrowse() }
 // AuthenticateSession finds the session of a presented token, and notes that it was
 // used.
 func (a *Authority) AuthenticateSession(ctx context.Context, token string) (Session, error) {
-	return a.admit(ctx, token, func(*reading) error { return nil })
+	return a.admit(ctx, token, func(*store.Tx, string) {}, func(*reading) error { return nil })
 }
 
 // Visitor is AuthenticateSession with what the frame of every page shows of who is signed
 // in. It is a snapshot of its own, before that of the page: it may note that the session
 // was used, and a page is read only for whom it lets in.
 func (a *Authority) Visitor(ctx context.Context, token string) (s Session, w *Who, err error) {
-	s, err = a.admit(ctx, token, func(r *reading) (err error) {
+	s, err = a.admit(ctx, token, func(tx *store.Tx, person string) { tx.GroupsOf(person) }, func(r *reading) (err error) {
 		w, err = r.who()
 		return err
 	})
 	return s, w, err
 }
 
-func (a *Authority) admit(ctx context.Context, token string, more func(*reading) error) (Session, error) {
+// admit finds the session, and reads more beside it, which is asked ahead.
+func (a *Authority) admit(ctx context.Context, token string, ahead func(tx *store.Tx, person string), more func(*reading) error) (Session, error) {
 	over := countersign.NewProblem(countersign.CodeUnauthenticated, "you are not signed in, or your session has ended").WithHint("sign in again")
 	hash, ok := authn.ParseToken(authn.TokenSession, token)
 	if !ok {
@@ -145,6 +146,16 @@ func (a *Authority) admit(ctx context.Context, token string, more func(*reading)
 	var touched *authn.Session
 	err := a.db.Read(ctx, func(tx *store.Tx) error {
 		touched = nil
+		if err := tx.Ahead(func() {
+			tx.FactsGen()
+			if row, err := tx.SessionByToken(hash); err == nil {
+				tx.Person(row.Person)
+				tx.Authenticators(row.Person)
+				ahead(tx, row.Person)
+			}
+		}); err != nil {
+			return err
+		}
 		row, err := tx.SessionByToken(hash)
 		if errors.Is(err, store.ErrNotFound) {
 			return over

@@ -68,29 +68,31 @@ func requesters(m *matter) []approval.Requester {
 // candidates lists everybody who might decide: the members of the groups that are
 // asked and the nominated approver.
 func (a *Authority) candidates(tx *store.Tx, kind string, r countersign.Requirement, nominated string) ([]approval.Candidate, error) {
-	asked := map[string]bool{}
+	var asked []string
 	for _, c := range r.Clauses {
-		for _, g := range c.From {
-			asked[g] = true
-		}
+		asked = append(asked, c.From...)
 	}
-	members, err := tx.Memberships()
+	slices.Sort(asked)
+	members, err := tx.MembersOfAny(slices.Compact(asked))
 	if err != nil {
 		return nil, err
 	}
 	ids := []string{}
 	for _, m := range members {
-		if asked[m.Group] {
-			ids = append(ids, m.Person)
-		}
+		ids = append(ids, m.Person)
 	}
 	if nominated != "" {
 		ids = append(ids, nominated)
 	}
 	slices.Sort(ids)
+	ids = slices.Compact(ids)
+	all := a.people(tx)
+	if err := all.meet(ids...); err != nil {
+		return nil, err
+	}
 	var out []approval.Candidate
-	for _, id := range slices.Compact(ids) {
-		p, err := a.candidate(tx, kind, id)
+	for _, id := range ids {
+		p, err := all.candidate(kind, id)
 		if err != nil {
 			return nil, err
 		}
@@ -99,44 +101,14 @@ func (a *Authority) candidates(tx *store.Tx, kind string, r countersign.Requirem
 	return out, nil
 }
 
-// candidate reads what the state machine needs to know about a person.
-func (a *Authority) candidate(tx *store.Tx, kind, id string) (approval.Person, error) {
-	row, err := tx.Person(id)
-	if err != nil {
-		return approval.Person{}, err
-	}
-	groups, err := tx.GroupsOf(id)
-	if err != nil {
-		return approval.Person{}, err
-	}
-	limits, err := tx.LimitsOf(id)
-	if err != nil {
-		return approval.Person{}, err
-	}
-	p := approval.Person{ID: row.ID, Name: row.Name, Active: row.Active, Privileged: row.Privileged, Groups: []string{}}
-	for _, g := range groups {
-		p.Groups = append(p.Groups, g.Group)
-		p.Controller = p.Controller || g.Group == GroupControllers
-	}
-	if p.Limit, err = a.limitInBase(tx, limits, kind); err != nil {
-		return p, err
-	}
-	if p.Managers, err = managers(tx, row.Manager); err != nil {
-		return p, err
-	}
-	factors, err := tx.Authenticators(id)
-	if err != nil {
-		return p, err
-	}
-	p.Strongest, p.CoolOffUntil, err = a.strongest(factors, tx.Now())
-	return p, err
-}
+// maxLine is longer than any company's reporting line.
+const maxLine = 20
 
 // managers walks the reporting line upwards. A line that closes into a ring, or is
 // longer than any company's, ends there.
 func managers(tx *store.Tx, id string) ([]string, error) {
 	var line []string
-	for id != "" && !slices.Contains(line, id) && len(line) < 20 {
+	for id != "" && !slices.Contains(line, id) && len(line) < maxLine {
 		line = append(line, id)
 		p, err := tx.Person(id)
 		if errors.Is(err, store.ErrNotFound) {

@@ -20,7 +20,7 @@ type caseFile struct {
 	decisions []store.Decision
 	submitted written // the submission's entry, where it was written just now
 	weighed   record
-	policy    store.Policy
+	policy    store.Policy // in force when it was submitted, where that was just now
 	founding  bool
 }
 
@@ -30,42 +30,56 @@ func (c *caseFile) load(tx *store.Tx, row store.Approval) (err error) {
 	if c.state, err = stateOf(row); err != nil {
 		return err
 	}
-	if c.decisions, err = tx.Decisions(row.ID); err != nil {
+	if err := tx.Ahead(func() { caseAhead(tx, row) }); err != nil {
 		return err
 	}
-	if c.policy, err = tx.PolicyByDigest(row.PolicyDigest); err != nil {
+	if c.decisions, err = tx.Decisions(row.ID); err != nil {
 		return err
 	}
 	return c.loadEntries(tx)
 }
 
+// caseAhead asks ahead for what [caseFile.load] reads.
+func caseAhead(tx *store.Tx, row store.Approval) {
+	tx.Decisions(row.ID)
+	tx.EntriesByID(entriesOf(row))
+	tx.OpeningsOfEach(entriesOf(row))
+}
+
+// entriesOf are the entries of a request's submission and of its last weighing.
+func entriesOf(row store.Approval) []string {
+	if row.WeighedEntry == row.EntryID {
+		return []string{row.EntryID}
+	}
+	return []string{row.EntryID, row.WeighedEntry}
+}
+
 // loadEntries reads the entries of the submission and of the last weighing, and holds
 // the request to them.
 func (c *caseFile) loadEntries(tx *store.Tx) error {
-	submitted, err := leafOf(tx, c.row.EntryID)
+	entries, err := tx.EntriesByID(entriesOf(c.row))
 	if err != nil {
 		return err
 	}
-	openings, err := tx.Openings(c.row.EntryID)
+	openings, err := tx.OpeningsOfEach(entriesOf(c.row))
 	if err != nil {
 		return err
 	}
-	weighed, reasons := submitted, openings
-	if c.row.WeighedEntry != c.row.EntryID {
-		if weighed, err = leafOf(tx, c.row.WeighedEntry); err != nil {
-			return err
-		}
-		if reasons, err = tx.Openings(c.row.WeighedEntry); err != nil {
-			return err
-		}
+	submitted, err := leafIn(entries, c.row.EntryID)
+	if err != nil {
+		return err
+	}
+	weighed, err := leafIn(entries, c.row.WeighedEntry)
+	if err != nil {
+		return err
 	}
 	c.founding = submitted.Facts["founding"] == "true"
-	if o, ok := reasons[countersign.OpeningWeighing]; ok { // after an erasure there is nothing to read
+	if o, ok := openings[c.row.WeighedEntry][countersign.OpeningWeighing]; ok { // after an erasure there is nothing to read
 		if err := json.Unmarshal([]byte(o.Value), &c.weighed); err != nil {
 			return err
 		}
 	}
-	return c.asLogged(submitted, weighed, openings)
+	return c.asLogged(submitted, weighed, openings[c.row.EntryID])
 }
 
 // asOf shows a request that is past its deadline as expired, from that instant on,
@@ -159,6 +173,9 @@ func (c *caseFile) sees(v viewer) bool {
 // whether they may break the glass: who may decide must be able to look.
 func viewerOf(tx *store.Tx, s Session) (viewer, error) {
 	v := s.viewer()
+	if err := tx.Ahead(func() { viewerAhead(tx, v.person) }); err != nil {
+		return v, err
+	}
 	var err error
 	if v.groups, err = groupNames(tx, v.person); err != nil {
 		return v, err
@@ -167,10 +184,14 @@ func viewerOf(tx *store.Tx, s Session) (viewer, error) {
 	if err != nil {
 		return v, err
 	}
+	theirs, err := tx.GroupsOfEach(delegators(delegations))
+	if err != nil {
+		return v, err
+	}
 	for _, d := range delegations {
-		groups, err := groupNames(tx, d.From)
-		if err != nil {
-			return v, err
+		var groups []string
+		for _, g := range theirs[d.From] {
+			groups = append(groups, g.Group)
 		}
 		of, err := delegationOf(d)
 		if err != nil {
@@ -183,6 +204,25 @@ func viewerOf(tx *store.Tx, s Session) (viewer, error) {
 		v.glass = v.glass || (n.Person == v.person && !n.Effective.After(tx.Now()))
 	}
 	return v, err
+}
+
+// viewerAhead asks ahead for what [viewerOf] reads.
+func viewerAhead(tx *store.Tx, person string) {
+	tx.GroupsOf(person)
+	tx.BreakGlassNames()
+	if delegations, err := tx.DelegationsTo(person); err == nil {
+		tx.GroupsOfEach(delegators(delegations))
+	}
+}
+
+// delegators are who made delegations, each once.
+func delegators(all []store.Delegation) []string {
+	var out []string
+	for _, d := range all {
+		out = append(out, d.From)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 func groupNames(tx *store.Tx, person string) ([]string, error) {
@@ -238,7 +278,7 @@ func (a *Authority) answer(ctx context.Context, c *caseFile, committed store.Com
 		return nil, err
 	}
 	head, err := a.settle(ctx, committed)
-	if c.state.Status != countersign.StatusApproved && c.state.Status != countersign.StatusReleased {
+	if !c.allows() {
 		if err != nil {
 			a.log.Warn("an entry is not covered by a checkpoint yet", "request", c.row.ID, "error", err)
 		}
@@ -258,12 +298,7 @@ func (a *Authority) answer(ctx context.Context, c *caseFile, committed store.Com
 		receipt, err = a.receipt(ctx, c, head)
 	}
 	if errors.Is(err, errNotCovered) {
-		a.log.Warn("an approval is not covered by a checkpoint yet", "request", c.row.ID, "error", err)
-		out.Status, out.NotBefore, out.ReleaseBy = countersign.StatusPending, "", ""
-		out.Missing = []string{"the log entry to be signed; ask again in a second"}
-		if errors.Is(err, errNotCosigned) {
-			out.Missing = []string{"the log entry to be cosigned by a witness; ask again in a moment"}
-		}
+		a.waitsToBeCovered(c, out, err)
 		return out, nil
 	}
 	if err != nil {
@@ -273,28 +308,70 @@ func (a *Authority) answer(ctx context.Context, c *caseFile, committed store.Com
 	return out, nil
 }
 
+// waitsToBeCovered makes an answer that allows something one that still waits.
+func (a *Authority) waitsToBeCovered(c *caseFile, out *countersign.Approval, err error) {
+	a.log.Warn("an approval is not covered by a checkpoint yet", "request", c.row.ID, "error", err)
+	out.Status, out.NotBefore, out.ReleaseBy = countersign.StatusPending, "", ""
+	out.Missing = []string{"the log entry to be signed; ask again in a second"}
+	if errors.Is(err, errNotCosigned) {
+		out.Missing = []string{"the log entry to be cosigned by a witness; ask again in a moment"}
+	}
+}
+
 // receipt puts the receipt of a case together under a published checkpoint.
 func (a *Authority) receipt(ctx context.Context, c *caseFile, head signedHead) (countersign.Receipt, error) {
-	entries, err := a.receiptEntries(ctx, c)
+	entries, err := a.receiptOf(ctx, c)
 	if err != nil {
 		return countersign.Receipt{}, err
 	}
-	size := int64(0)
-	for _, e := range entries {
-		if e.Index < 0 || e.Index >= head.tree.N {
-			return countersign.Receipt{}, errNotCovered
-		}
-		size = max(size, e.Index+1)
+	return a.receiptUnder(ctx, c, entries, head)
+}
+
+// allows reports whether the request may be acted on, or was.
+func (c *caseFile) allows() bool {
+	return c.state.Status == countersign.StatusApproved || c.state.Status == countersign.StatusReleased
+}
+
+// withReceipt puts the receipt into an answer that allows something, or lets the answer
+// wait for being covered.
+func (a *Authority) withReceipt(ctx context.Context, c *caseFile, out *countersign.Approval, entries []audit.Logged, head signedHead) error {
+	receipt, err := a.receiptUnder(ctx, c, entries, head)
+	if errors.Is(err, errNotCovered) {
+		a.waitsToBeCovered(c, out, err)
+		return nil
 	}
-	head = a.book.best(head, size)
-	if allows := c.state.Status == countersign.StatusApproved || c.state.Status == countersign.StatusReleased; allows && c.state.Requirement.Witness && !a.book.cosignedOver(size) {
-		return countersign.Receipt{}, errNotCosigned
+	if err == nil {
+		out.Receipt = receipt.Bytes()
+	}
+	return err
+}
+
+func (a *Authority) receiptUnder(ctx context.Context, c *caseFile, entries []audit.Logged, head signedHead) (countersign.Receipt, error) {
+	head, err := a.coveredBy(c, entries, head)
+	if err != nil {
+		return countersign.Receipt{}, err
 	}
 	return audit.BuildReceipt(audit.ReceiptInput{Entries: entries, Checkpoint: head.checkpoint, Prove: a.book.prove(ctx)})
 }
 
-// receiptEntries collects the entries that the receipt of a case consists of.
-func (a *Authority) receiptEntries(ctx context.Context, c *caseFile) ([]audit.Logged, error) {
+// coveredBy finds the checkpoint that covers all entries of a case's receipt.
+func (a *Authority) coveredBy(c *caseFile, entries []audit.Logged, head signedHead) (signedHead, error) {
+	size := int64(0)
+	for _, e := range entries {
+		if e.Index < 0 || e.Index >= head.tree.N {
+			return head, errNotCovered
+		}
+		size = max(size, e.Index+1)
+	}
+	head = a.book.best(head, size)
+	if c.allows() && c.state.Requirement.Witness && !a.book.cosignedOver(size) {
+		return head, errNotCosigned
+	}
+	return head, nil
+}
+
+// receiptOf collects the entries that the receipt of a case consists of.
+func (a *Authority) receiptOf(ctx context.Context, c *caseFile) (out []audit.Logged, err error) {
 	if c.submitted.leaf != nil && c.submitted.index != store.Unplaced && len(c.decisions) == 0 && c.state.Status == countersign.StatusApproved {
 		p, err := a.policyEntry(ctx, c.policy)
 		if err != nil {
@@ -302,64 +379,106 @@ func (a *Authority) receiptEntries(ctx context.Context, c *caseFile) ([]audit.Lo
 		}
 		return []audit.Logged{c.submitted.logged(countersign.RoleSubmission, countersign.OpeningDocument, countersign.OpeningRequirement), p}, nil
 	}
-	var out []audit.Logged
-	err := a.db.Read(ctx, func(tx *store.Tx) error {
-		out = nil
-		g := gatherer{tx: tx}
-		g.entry(countersign.RoleSubmission, c.row.EntryID, countersign.OpeningDocument, countersign.OpeningRequirement)
-		digests := []string{}
-		if c.row.WeighedEntry != c.row.EntryID {
-			g.entry(countersign.RoleReweighing, c.row.WeighedEntry, countersign.OpeningRequirement)
-		}
-		if len(c.row.Document) == 0 {
-			if err := g.erasedDecisions(c.row); err != nil {
-				return err
-			}
-		}
-		for _, d := range c.decisions {
-			if !decisionStands(c.state, d.ID) {
-				continue
-			}
-			g.entry(countersign.RoleDecision, d.EntryID, countersign.OpeningDecision)
-			var dec countersign.Decision
-			if err := json.Unmarshal([]byte(d.Body), &dec); err != nil {
-				return err
-			}
-			if dec.Evidence.Passkey != nil {
-				f, err := tx.Authenticator(dec.Evidence.Passkey.Authenticator)
-				if err != nil {
-					return err
-				}
-				g.entry(countersign.RoleEnrolment, f.EntryID, countersign.OpeningEnrolment)
-			}
-		}
-		for _, e := range g.out {
-			leaf, err := countersign.ParseLeaf(e.Leaf)
-			if err != nil {
-				return err
-			}
-			if p := leaf.Facts["policy_digest"]; p != "" && !slices.Contains(digests, p) {
-				digests = append(digests, p)
-			}
-		}
-		for _, digest := range digests {
-			p, err := tx.PolicyByDigest(digest)
-			if err != nil {
-				return err
-			}
-			g.entry(countersign.RolePolicy, p.EntryID)
-		}
-		if c.state.Status == countersign.StatusReleased {
-			id, err := releaseEntry(tx, c.row.ID)
-			if err != nil {
-				return err
-			}
-			g.entry(countersign.RoleRelease, id)
-		}
-		out = g.out
-		return g.err
+	err = a.db.Read(ctx, func(tx *store.Tx) (err error) {
+		out, err = receiptEntries(tx, c)
+		return err
 	})
 	return out, err
+}
+
+// receiptAhead asks ahead for what [receiptEntries] reads.
+func receiptAhead(tx *store.Tx, c *caseFile) {
+	entry := func(id string) {
+		tx.Openings(id)
+		e, err := tx.EntryByID(id)
+		if err != nil {
+			return
+		}
+		leaf, err := countersign.ParseLeaf(e.Leaf)
+		if err != nil || leaf.Facts["policy_digest"] == "" {
+			return
+		}
+		if p, err := tx.PolicyByDigest(leaf.Facts["policy_digest"]); err == nil {
+			tx.EntryByID(p.EntryID)
+		}
+	}
+	for _, id := range entriesOf(c.row) {
+		entry(id)
+	}
+	for _, d := range c.decisions {
+		entry(d.EntryID)
+		var dec countersign.Decision
+		if json.Unmarshal([]byte(d.Body), &dec) != nil || dec.Evidence.Passkey == nil {
+			continue
+		}
+		if f, err := tx.Authenticator(dec.Evidence.Passkey.Authenticator); err == nil {
+			entry(f.EntryID)
+		}
+	}
+	if c.state.Status == countersign.StatusReleased {
+		if id, err := releaseEntry(tx, c.row.ID); err == nil {
+			tx.EntryByID(id)
+		}
+	}
+}
+
+// receiptEntries collects them in a transaction.
+func receiptEntries(tx *store.Tx, c *caseFile) ([]audit.Logged, error) {
+	if err := tx.Ahead(func() { receiptAhead(tx, c) }); err != nil {
+		return nil, err
+	}
+	g := gatherer{tx: tx}
+	g.entry(countersign.RoleSubmission, c.row.EntryID, countersign.OpeningDocument, countersign.OpeningRequirement)
+	digests := []string{}
+	if c.row.WeighedEntry != c.row.EntryID {
+		g.entry(countersign.RoleReweighing, c.row.WeighedEntry, countersign.OpeningRequirement)
+	}
+	if len(c.row.Document) == 0 {
+		if err := g.erasedDecisions(c.row); err != nil {
+			return nil, err
+		}
+	}
+	for _, d := range c.decisions {
+		if !decisionStands(c.state, d.ID) {
+			continue
+		}
+		g.entry(countersign.RoleDecision, d.EntryID, countersign.OpeningDecision)
+		var dec countersign.Decision
+		if err := json.Unmarshal([]byte(d.Body), &dec); err != nil {
+			return nil, err
+		}
+		if dec.Evidence.Passkey != nil {
+			f, err := tx.Authenticator(dec.Evidence.Passkey.Authenticator)
+			if err != nil {
+				return nil, err
+			}
+			g.entry(countersign.RoleEnrolment, f.EntryID, countersign.OpeningEnrolment)
+		}
+	}
+	for _, e := range g.out {
+		leaf, err := countersign.ParseLeaf(e.Leaf)
+		if err != nil {
+			return nil, err
+		}
+		if p := leaf.Facts["policy_digest"]; p != "" && !slices.Contains(digests, p) {
+			digests = append(digests, p)
+		}
+	}
+	for _, digest := range digests {
+		p, err := tx.PolicyByDigest(digest)
+		if err != nil {
+			return nil, err
+		}
+		g.entry(countersign.RolePolicy, p.EntryID)
+	}
+	if c.state.Status == countersign.StatusReleased {
+		id, err := releaseEntry(tx, c.row.ID)
+		if err != nil {
+			return nil, err
+		}
+		g.entry(countersign.RoleRelease, id)
+	}
+	return g.out, g.err
 }
 
 // decisionStands reports whether a decision still counts: a stricter requirement

@@ -9,7 +9,6 @@ import (
 	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/approval"
 	"github.com/countersign/countersign/internal/authn"
-	"github.com/countersign/countersign/internal/policy"
 	"github.com/countersign/countersign/internal/store"
 )
 
@@ -49,7 +48,8 @@ func (a *Authority) challenge(tx *store.Tx, s Session, request string, body coun
 	if !body.Digest.Valid() || !body.Digest.Equal(c.state.Digest) {
 		return nil, a.changed(tx, s, c, body.Digest)
 	}
-	who, err := a.actor(tx, c, s.Person.ID, body.ActingFor, body.BreakGlass)
+	of := a.dossier(tx, c)
+	who, err := of.actor(s.Person.ID, body.ActingFor, body.BreakGlass)
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +68,7 @@ func (a *Authority) challenge(tx *store.Tx, s Session, request string, body coun
 	if err != nil {
 		return nil, err
 	}
-	return a.offer(tx, s, c, ch, offered{who, body, expires.Format(countersign.TimeFormat)})
+	return a.offer(tx, s, c, ch, offered{who, of.has(s.Person.ID), body, expires.Format(countersign.TimeFormat)})
 }
 
 // mayAct refuses whoever may not do the act now, with every reason.
@@ -92,6 +92,7 @@ func mayAct(s approval.State, who approval.Candidate, act countersign.Act, now t
 // offered is what an answer to a challenge request is made from.
 type offered struct {
 	who     approval.Candidate
+	has     []store.Authenticator
 	body    countersign.ChallengeBody
 	expires string
 }
@@ -102,11 +103,7 @@ func (a *Authority) offer(tx *store.Tx, s Session, c *caseFile, ch authn.Challen
 	if o.body.Act != countersign.ActApprove { // to stop must stay easy
 		need.Assurance = countersign.AssuranceSession
 	}
-	factors, err := tx.Authenticators(s.Person.ID)
-	if err != nil {
-		return nil, err
-	}
-	passkeys, codes, err := usable(factors, tx.Now())
+	passkeys, codes, err := usable(o.has, tx.Now())
 	if err != nil {
 		return nil, err
 	}
@@ -249,46 +246,6 @@ func mayNot(p approval.Person, e approval.Eligibility, act countersign.Act) erro
 		problem.Detail += ": " + problem.Reasons[0].Sentence
 	}
 	return problem
-}
-
-// actor puts together who acts: the person, weighed again for this request (ruling
-// 6), whom they stand in for, and break-glass if they ask for it.
-func (a *Authority) actor(tx *store.Tx, c *caseFile, person, actingFor string, glass bool) (approval.Candidate, error) {
-	p, err := a.candidate(tx, c.row.Kind, person)
-	if err != nil {
-		return approval.Candidate{}, err
-	}
-	who := approval.Candidate{Person: p}
-	if actingFor != "" {
-		if who.ActingFor, err = a.delegator(tx, c, person, actingFor); err != nil {
-			return who, err
-		}
-	}
-	if who.Person.Weighed, err = a.weighPerson(tx, c, person, actingFor); err != nil {
-		return who, err
-	}
-	if glass {
-		who.BreakGlass, err = a.breakGlass(tx, c, person)
-	}
-	return who, err
-}
-
-// weighPerson asks the policy in force about the person who is about to sign. What
-// is stricter binds this person; a deny bars only them.
-func (a *Authority) weighPerson(tx *store.Tx, c *caseFile, person, actingFor string) (*countersign.Requirement, error) {
-	if countersign.InternalKind(c.row.Kind) {
-		return a.aboutThemselves(tx, c, person, actingFor)
-	}
-	m, err := c.matter()
-	if err != nil {
-		return nil, err
-	}
-	m.sub.Approver, m.sub.ActingFor = person, actingFor
-	w, err := a.weigh(tx, m, policy.StagePerson)
-	if err != nil {
-		return nil, err
-	}
-	return &w.result.Requirement, nil
 }
 
 // matter is the stored document, to be weighed again. Its submission is a copy.

@@ -281,6 +281,9 @@ type deciding struct {
 
 func (d *deciding) write(tx *store.Tx) error {
 	d.caseFile, d.refused = caseFile{}, nil
+	if err := tx.Ahead(func() { d.ahead(tx) }); err != nil {
+		return err
+	}
 	if err := stillOpen(tx, d.s); err != nil {
 		return err
 	}
@@ -291,7 +294,7 @@ func (d *deciding) write(tx *store.Tx) error {
 	if d.viewer, err = viewerOf(tx, d.s); err != nil {
 		return err
 	}
-	who, err := d.a.actor(tx, c, d.s.Person.ID, d.statement.ActingFor, d.act.BreakGlass)
+	who, err := d.a.dossier(tx, c).actor(d.s.Person.ID, d.statement.ActingFor, d.act.BreakGlass)
 	if err != nil {
 		return err
 	}
@@ -322,6 +325,15 @@ func (d *deciding) write(tx *store.Tx) error {
 		return err
 	}
 	return d.record(tx, c, next, who, j, id)
+}
+
+// ahead asks ahead for what the decision reads first.
+func (d *deciding) ahead(tx *store.Tx) {
+	tx.SessionByToken(d.s.hash)
+	findAhead(tx, Caller{Session: &d.s}, d.statement.Approval)
+	for _, u := range d.used {
+		tx.Authenticator(u.row.ID)
+	}
 }
 
 // standing refuses an authenticator that does not count now: reported, removed,

@@ -114,6 +114,9 @@ func (l *loader) aboutID(about string) string {
 	return about
 }
 
+// maxVerdicts bounds the earlier requests for an object that are looked at.
+const maxVerdicts = 20
+
 // denials reads the earlier denials of the same object. Before the transaction that
 // writes the request there is no need to: whoever is in it knows the earlier requests
 // and weighs again where there are any.
@@ -122,7 +125,7 @@ func (l *loader) denials() {
 	if l.err != nil || l.m.ahead {
 		return
 	}
-	earlier, err := l.tx.VerdictsOnObject(l.m.source, l.m.doc.Kind, l.m.doc.ID, 20)
+	earlier, err := l.tx.VerdictsOnObject(l.m.source, l.m.doc.Kind, l.m.doc.ID, maxVerdicts)
 	if l.fail(err) {
 		return
 	}
@@ -202,7 +205,33 @@ func (l *loader) rateKey(currency string) rateKey {
 // sums reads the sums that the policy's windows ask for. Inside the transaction that
 // writes the request, what was written before is all there.
 func (m *matter) sums(tx *store.Tx, v *policy.Version) error {
+	windows := m.windows(tx, v)
+	if err := tx.Ahead(func() {
+		for _, w := range windows {
+			tx.SumOf(w.query)
+		}
+	}); err != nil {
+		return err
+	}
 	m.facts.Sums = []signal.Sum{}
+	for _, w := range windows {
+		s, err := tx.SumOf(w.query)
+		if err != nil {
+			return err
+		}
+		m.facts.Sums = append(m.facts.Sums, signal.Sum{Window: w.name, Count: int(s.Count), Total: signal.Money{Minor: s.Total, Currency: w.query.Base}, Unknown: int(s.Unknown)})
+	}
+	return nil
+}
+
+// windowSum is what a window of the policy asks for.
+type windowSum struct {
+	name  string
+	query store.SumQuery
+}
+
+func (m *matter) windows(tx *store.Tx, v *policy.Version) []windowSum {
+	var out []windowSum
 	for _, w := range v.Windows() {
 		q := store.SumQuery{Kind: m.doc.Kind, Object: m.doc.ID, Source: m.source, Since: tx.Now().Add(-w.Within), Base: w.Below.Currency, Below: w.Below.Minor}
 		switch w.By {
@@ -216,11 +245,7 @@ func (m *matter) sums(tx *store.Tx, v *policy.Version) error {
 		if (w.By != signal.ByRequesterCategory && m.vendor == "") || (w.By != signal.ByVendor && m.requester == "") || (w.By == signal.ByRequesterCategory && m.doc.Category == "") {
 			continue // whose sum is not known; the signal says which field is missing
 		}
-		s, err := tx.SumOf(q)
-		if err != nil {
-			return err
-		}
-		m.facts.Sums = append(m.facts.Sums, signal.Sum{Window: w.Name, Count: int(s.Count), Total: signal.Money{Minor: s.Total, Currency: w.Below.Currency}, Unknown: int(s.Unknown)})
+		out = append(out, windowSum{w.Name, q})
 	}
-	return nil
+	return out
 }

@@ -47,7 +47,7 @@ func (a *Authority) Freeze(ctx context.Context, s Session, body FreezeBody) (sto
 		if body.Hours == 0 {
 			row.Expires = tx.Now().Add(approval.MaxFreeze)
 		}
-		p, err := a.candidate(tx, "", s.Person.ID)
+		p, err := a.people(tx).candidate("", s.Person.ID)
 		if err != nil {
 			return err
 		}

@@ -15,13 +15,14 @@ type inboxOf struct {
 	a      *Authority
 	tx     *store.Tx
 	viewer viewer
-	people map[string]approval.Person
-	others map[string]*approval.Delegator
+	people *people
+	judged map[string]approval.Person     // by id and kind of document
+	others map[string]*approval.Delegator // by id and kind of document
 }
 
 func (a *Authority) inboxOf(tx *store.Tx, s Session) (*inboxOf, error) {
 	v, err := viewerOf(tx, s)
-	return &inboxOf{a: a, tx: tx, viewer: v, people: map[string]approval.Person{}, others: map[string]*approval.Delegator{}}, err
+	return &inboxOf{a: a, tx: tx, viewer: v, people: a.people(tx), judged: map[string]approval.Person{}, others: map[string]*approval.Delegator{}}, err
 }
 
 // asked are the names under which the person is asked, for themself or for another.
@@ -112,7 +113,7 @@ func (b *inboxOf) judge(c *caseFile, who approval.Candidate) (*waiting, error) {
 		from = who.ActingFor.Person.ID
 	}
 	var err error
-	if who.Person.Weighed, err = b.a.weighPerson(b.tx, c, who.Person.ID, from); err != nil {
+	if who.Person.Weighed, err = b.a.dossierOf(b.tx, c, b.people).weigh(who.Person.ID, from); err != nil {
 		return nil, err
 	}
 	return waitsFor(approval.Eligible(c.state, who, b.tx.Now())), nil
@@ -132,12 +133,12 @@ func waitsFor(e approval.Eligibility) *waiting {
 
 func (b *inboxOf) person(id, kind string) (approval.Person, error) {
 	key := id + " " + kind
-	if p, ok := b.people[key]; ok {
+	if p, ok := b.judged[key]; ok {
 		return p, nil
 	}
-	p, err := b.a.candidate(b.tx, kind, id)
+	p, err := b.people.candidate(kind, id)
 	if err == nil {
-		b.people[key] = p
+		b.judged[key] = p
 	}
 	return p, err
 }
@@ -147,7 +148,7 @@ func (b *inboxOf) delegator(c *caseFile, from string) (*approval.Delegator, erro
 	if d, ok := b.others[key]; ok {
 		return d, nil
 	}
-	d, err := b.a.delegator(b.tx, c, b.viewer.person, from)
+	d, err := b.a.dossierOf(b.tx, c, b.people).delegator(b.viewer.person, from)
 	if err == nil {
 		b.others[key] = d
 	}

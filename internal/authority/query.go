@@ -37,8 +37,22 @@ func (a *Authority) viewerFor(tx *store.Tx, c Caller) (viewer, error) {
 	return viewer{}, countersign.NewProblem(countersign.CodeUnauthenticated, "who is asking is not known")
 }
 
+// findAhead asks ahead for what [Authority.find] reads.
+func findAhead(tx *store.Tx, c Caller, id string) {
+	tx.FactsGen()
+	if c.Session != nil {
+		viewerAhead(tx, c.Session.Person.ID)
+	}
+	if row, err := tx.Approval(id); err == nil {
+		caseAhead(tx, row)
+	}
+}
+
 // find reads a request that the caller may see.
 func (a *Authority) find(tx *store.Tx, c Caller, id string) (*caseFile, viewer, error) {
+	if err := tx.Ahead(func() { findAhead(tx, c, id) }); err != nil {
+		return nil, viewer{}, err
+	}
 	v, err := a.viewerFor(tx, c)
 	if err != nil {
 		return nil, v, err

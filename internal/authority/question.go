@@ -152,41 +152,74 @@ func (a *Authority) Questions(ctx context.Context, c Caller, request string) (co
 		if err != nil {
 			return err
 		}
-		thread, err := tx.Questions(f.row.ID)
-		if err != nil {
-			return err
-		}
-		names := map[string]string{}
-		for _, row := range thread {
-			text, err := questionOf(tx, row)
-			if err != nil {
-				return err
-			}
-			if _, known := names[row.Person]; !known {
-				p, err := tx.Person(row.Person)
-				if err != nil {
-					return err
-				}
-				names[row.Person] = p.Name
-			}
-			page.Items = append(page.Items, f.question(row, names[row.Person], text))
-		}
-		return nil
+		page.Items, err = threadOf(tx, f)
+		return err
 	})
 	return page, fault(err)
 }
 
+// threadOf reads the thread on a request.
+func threadOf(tx *store.Tx, c *caseFile) ([]countersign.Question, error) {
+	out := []countersign.Question{}
+	thread, err := tx.Questions(c.row.ID)
+	if err != nil || len(thread) == 0 {
+		return out, err
+	}
+	var who []string
+	for _, row := range thread {
+		who = append(who, row.Person)
+	}
+	slices.Sort(who)
+	who = slices.Compact(who)
+	ids := entriesOfThread(thread)
+	if err := tx.Ahead(func() {
+		tx.EntriesByID(ids)
+		tx.OpeningsOfEach(ids)
+		tx.PeopleByID(who)
+	}); err != nil {
+		return nil, err
+	}
+	entries, err := tx.EntriesByID(ids)
+	if err != nil {
+		return nil, err
+	}
+	openings, err := tx.OpeningsOfEach(ids)
+	if err != nil {
+		return nil, err
+	}
+	people, err := tx.PeopleByID(who)
+	if err != nil {
+		return nil, err
+	}
+	for _, row := range thread {
+		leaf, err := leafIn(entries, row.EntryID)
+		if err != nil {
+			return nil, err
+		}
+		text, err := questionOf(row, leaf, openings[row.EntryID])
+		if err != nil {
+			return nil, err
+		}
+		p, ok := people[row.Person]
+		if !ok {
+			return nil, store.ErrNotFound
+		}
+		out = append(out, c.question(row, p.Name, text))
+	}
+	return out, nil
+}
+
+func entriesOfThread(thread []store.Question) []string {
+	var ids []string
+	for _, row := range thread {
+		ids = append(ids, row.EntryID)
+	}
+	return ids
+}
+
 // questionOf reads the text of a question out of its entry, and refuses one that is not
 // what was committed to.
-func questionOf(tx *store.Tx, row store.Question) (string, error) {
-	leaf, err := leafOf(tx, row.EntryID)
-	if err != nil {
-		return "", err
-	}
-	openings, err := tx.Openings(row.EntryID)
-	if err != nil {
-		return "", err
-	}
+func questionOf(row store.Question, leaf countersign.Leaf, openings map[string]countersign.Opening) (string, error) {
 	o, ok := openings[countersign.OpeningDetail]
 	if !ok {
 		return "", tamperedWith("the text of %s is missing from its entry", row.ID)

@@ -90,10 +90,11 @@ func (r *reassigning) weigh(tx *store.Tx, c *caseFile) (approval.Reassigning, er
 	} else if err != nil {
 		return in, err
 	}
-	if in.From, err = r.a.actor(tx, c, r.s.Person.ID, "", false); err != nil {
+	of := r.a.dossier(tx, c)
+	if in.From, err = of.actor(r.s.Person.ID, "", false); err != nil {
 		return in, err
 	}
-	if in.To, err = r.a.actor(tx, c, person.ID, "", false); err != nil {
+	if in.To, err = of.actor(person.ID, "", false); err != nil {
 		return in, err
 	}
 	at, err := r.a.current(tx)

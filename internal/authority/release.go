@@ -209,16 +209,17 @@ func (r *releasing) stand(tx *store.Tx) error {
 func (r *releasing) tighten(tx *store.Tx) error {
 	w := r.weighing
 	need := w.result.Requirement
+	of := r.a.dossier(tx, &r.caseFile)
 	for _, d := range r.state.Decisions {
 		if !d.Stands() {
 			continue
 		}
-		of, err := r.a.weighPerson(tx, &r.caseFile, d.Person, d.ActingFor)
+		theirs, err := of.weigh(d.Person, d.ActingFor)
 		if err != nil {
 			return err
 		}
-		if of != nil && of.Outcome == countersign.OutcomeStepUp {
-			need = need.Merge(*of)
+		if theirs != nil && theirs.Outcome == countersign.OutcomeStepUp {
+			need = need.Merge(*theirs)
 		}
 	}
 	if need.Outcome != countersign.OutcomeStepUp {

@@ -63,6 +63,15 @@ func (c *caseFile) asLogged(submitted, weighed countersign.Leaf, openings map[st
 	return nil
 }
 
+// leafIn finds the entry of an id among those that were read.
+func leafIn(entries map[string]store.Entry, id string) (countersign.Leaf, error) {
+	e, ok := entries[id]
+	if !ok {
+		return countersign.Leaf{}, store.ErrNotFound
+	}
+	return countersign.ParseLeaf(e.Leaf)
+}
+
 // leafOf reads the entry of an id.
 func leafOf(tx *store.Tx, id string) (countersign.Leaf, error) {
 	e, err := tx.EntryByID(id)

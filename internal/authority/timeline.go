@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign"
+	"github.com/countersign/countersign/internal/audit"
 	"github.com/countersign/countersign/internal/store"
 )
 
@@ -27,7 +28,15 @@ type RequestView struct {
 	Requester countersign.Principal // ID "" where it is nobody on record here
 	Nominated *countersign.Principal
 	Frozen    []FrozenNow // for those who may freeze
+
+	// Of the whole page only, see [Authority.RequestPageWhole].
+	Files  []countersign.AttachedFile
+	Thread []countersign.Question
+	Newer  *NewerVersion // nil where nothing took its place, or what the person may not see
 }
+
+// NewerVersion is the stored document of the request that took this one's place.
+type NewerVersion struct{ Canonical []byte }
 
 // FrozenNow is a freeze in force of the request's vendor or of whoever asked.
 type FrozenNow struct {
@@ -179,9 +188,19 @@ type TimelineEvent struct {
 	Facts     map[string]string
 }
 
-// RequestPage reads a request for its page. Whoever may not see it cannot learn that it
-// is there.
+// RequestPage reads a request for a page. Whoever may not see it cannot learn that it is
+// there. All of it is one snapshot.
 func (a *Authority) RequestPage(ctx context.Context, s Session, id string) (*RequestView, error) {
+	return a.requestPage(ctx, s, id, func(*pageReader, *RequestView) error { return nil })
+}
+
+// RequestPageWhole is RequestPage with the attachments, the thread of questions, and what
+// took its place.
+func (a *Authority) RequestPageWhole(ctx context.Context, s Session, id string) (*RequestView, error) {
+	return a.requestPage(ctx, s, id, (*pageReader).rest)
+}
+
+func (a *Authority) requestPage(ctx context.Context, s Session, id string, more func(*pageReader, *RequestView) error) (*RequestView, error) {
 	if err := s.live.MaySee(id); err != nil {
 		return nil, notFound().WithCause(err)
 	}
@@ -191,21 +210,55 @@ func (a *Authority) RequestPage(ctx context.Context, s Session, id string) (*Req
 	}
 	var out *RequestView
 	var f *caseFile
-	var v viewer
-	err = a.db.Read(ctx, func(tx *store.Tx) (err error) {
+	var entries []audit.Logged
+	err = a.db.Read(ctx, func(tx *store.Tx) error {
+		out, f, entries = nil, nil, nil
+		if err := tx.Ahead(func() { requestAhead(tx, s, id) }); err != nil {
+			return err
+		}
+		var v viewer
 		if f, v, err = a.find(tx, Caller{Session: &s}, id); err != nil {
 			return err
 		}
 		f.asOf(tx.Now())
-		r := &pageReader{a: a, tx: tx, c: f, v: v, s: s, published: head.tree.N, names: map[string]string{}}
-		out, err = r.read()
-		return err
+		r := &pageReader{a: a, tx: tx, c: f, v: v, s: s, of: a.dossier(tx, f), published: head.tree.N, names: map[string]string{}}
+		if out, err = r.read(); err != nil {
+			return err
+		}
+		if out.Approval, err = a.view(f, v); err != nil {
+			return err
+		}
+		if f.allows() {
+			if entries, err = receiptEntries(tx, f); err != nil {
+				return err
+			}
+		}
+		return more(r, out)
 	})
+	if err == nil && f.allows() {
+		err = a.withReceipt(ctx, f, out.Approval, entries, head)
+	}
 	if err != nil {
 		return nil, fault(err)
 	}
-	out.Approval, err = a.answer(ctx, f, store.Committed{}, v)
-	return out, fault(err)
+	return out, nil
+}
+
+// requestAhead asks ahead for what the page of a request begins with.
+func requestAhead(tx *store.Tx, s Session, id string) {
+	findAhead(tx, Caller{Session: &s}, id)
+	if entries, err := tx.EntriesAbout(id, maxTimeline); err == nil {
+		if people, keys, err := actorsOf(entries); err == nil {
+			tx.PeopleByID(people)
+			tx.KeysByID(keys)
+		}
+	}
+	tx.Attachments(id)
+	thread, _ := tx.Questions(id)
+	if ids := entriesOfThread(thread); len(ids) > 0 {
+		tx.EntriesByID(ids)
+		tx.OpeningsOfEach(ids)
+	}
 }
 
 // pageReader reads what stands around one request, in one transaction.
@@ -215,6 +268,7 @@ type pageReader struct {
 	c         *caseFile
 	v         viewer
 	s         Session
+	of        *dossier
 	published int64             // entries under the last published checkpoint
 	names     map[string]string // of people and keys, by id
 }
@@ -259,6 +313,31 @@ func (r *pageReader) read() (*RequestView, error) {
 		out.You.Acts = slices.DeleteFunc(out.You.Acts, func(act string) bool { return act == CanFreeze })
 	}
 	return out, err
+}
+
+// rest reads what only the whole page shows.
+func (r *pageReader) rest(out *RequestView) (err error) {
+	if len(r.c.row.Document) > 0 {
+		if out.Files, err = r.c.files(r.tx); err != nil {
+			return err
+		}
+	}
+	if out.Thread, err = threadOf(r.tx, r.c); err != nil {
+		return err
+	}
+	id := out.Links.SupersededBy
+	if id == "" || r.s.live.MaySee(id) != nil {
+		return nil
+	}
+	next, _, err := r.a.find(r.tx, Caller{Session: &r.s}, id)
+	var p *countersign.Problem
+	if errors.As(err, &p) && p.Code == countersign.CodeNotFound {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	out.Newer = &NewerVersion{next.row.Document}
+	return nil
 }
 
 // inForce reads the freezes in force that stop this request, for people who could place
@@ -380,6 +459,13 @@ func (r *pageReader) timeline() ([]TimelineEvent, error) {
 	if err != nil {
 		return nil, err
 	}
+	people, keys, err := actorsOf(entries)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.know(people, keys); err != nil {
+		return nil, err
+	}
 	out := make([]TimelineEvent, 0, len(entries))
 	for _, e := range entries {
 		leaf, err := countersign.ParseLeaf(e.Leaf)
@@ -397,6 +483,43 @@ func (r *pageReader) timeline() ([]TimelineEvent, error) {
 		out = append(out, TimelineEvent{Entry: e.ID, Index: e.Index, Published: e.Index >= 0 && e.Index < r.published, Type: leaf.Type, At: at, Actor: who, Facts: leaf.Facts})
 	}
 	return out, nil
+}
+
+// actorsOf are the people and the keys that wrote entries, each once.
+func actorsOf(entries []store.Entry) (people, keys []string, err error) {
+	for _, e := range entries {
+		leaf, err := countersign.ParseLeaf(e.Leaf)
+		if err != nil {
+			return nil, nil, err
+		}
+		switch {
+		case slices.Contains(people, leaf.Actor), slices.Contains(keys, leaf.Actor):
+		case countersign.IsID(countersign.PrefixPerson, leaf.Actor):
+			people = append(people, leaf.Actor)
+		case countersign.IsID(countersign.PrefixKey, leaf.Actor):
+			keys = append(keys, leaf.Actor)
+		}
+	}
+	return people, keys, nil
+}
+
+// know reads the names of people and keys. Nobody of an id has none.
+func (r *pageReader) know(people, keys []string) error {
+	persons, err := r.tx.PeopleByID(people)
+	if err != nil {
+		return err
+	}
+	known, err := r.tx.KeysByID(keys)
+	if err != nil {
+		return err
+	}
+	for _, id := range people {
+		r.names[id] = persons[id].Name
+	}
+	for _, id := range keys {
+		r.names[id] = known[id].Name
+	}
+	return nil
 }
 
 func (r *pageReader) decisions(timeline []TimelineEvent) ([]DecisionLine, error) {

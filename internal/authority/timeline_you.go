@@ -21,27 +21,36 @@ func (r *pageReader) missing() ([]MissingClause, error) {
 	if st.Status != countersign.StatusPending && st.Status != countersign.StatusUnsatisfiable {
 		return nil, nil
 	}
-	members, err := r.tx.Memberships()
+	members, err := r.tx.MembersOfAny(askedGroups(st))
 	if err != nil {
 		return nil, err
 	}
 	var out []MissingClause
+	delegators, _ := r.v.delegators(r.c.row.Kind)
+	expected := append(delegators, r.v.person)
 	for _, c := range st.Clauses() {
 		m := MissingClause{Clause: c, Lacks: lacks(st, c)}
 		m.Have = c.Count - m.Lacks
-		if m.Lacks > 0 {
-			if err := r.able(&m, members); err != nil {
+		if ids := r.asked(&m, members); m.Lacks > 0 && len(ids) <= maxJudged {
+			expected = append(expected, ids...)
+		}
+		out = append(out, m)
+	}
+	if err := r.of.expect(expected...); err != nil {
+		return nil, err
+	}
+	for i := range out {
+		if out[i].Lacks > 0 {
+			if err := r.able(&out[i], members); err != nil {
 				return nil, err
 			}
 		}
-		out = append(out, m)
 	}
 	return out, nil
 }
 
-// able finds who could decide in a clause: whoever may approve, and whoever only has to
-// wait or to enrol a stronger factor.
-func (r *pageReader) able(m *MissingClause, members []store.Membership) error {
+// asked are the people whom a clause asks.
+func (r *pageReader) asked(m *MissingClause, members []store.Membership) []string {
 	var ids []string
 	for _, x := range members {
 		if slices.Contains(m.Clause.From, x.Group) {
@@ -52,7 +61,13 @@ func (r *pageReader) able(m *MissingClause, members []store.Membership) error {
 		ids = append(ids, r.c.state.Nominated)
 	}
 	slices.Sort(ids)
-	ids = slices.Compact(ids)
+	return slices.Compact(ids)
+}
+
+// able finds who could decide in a clause: whoever may approve, and whoever only has to
+// wait or to enrol a stronger factor.
+func (r *pageReader) able(m *MissingClause, members []store.Membership) error {
+	ids := r.asked(m, members)
 	if len(ids) > maxJudged {
 		m.Eligible = len(ids)
 		return nil
@@ -61,7 +76,7 @@ func (r *pageReader) able(m *MissingClause, members []store.Membership) error {
 	s := r.c.state
 	s.Status = countersign.StatusPending
 	for _, id := range ids {
-		who, err := r.a.actor(r.tx, r.c, id, "", false)
+		who, err := r.of.actor(id, "", false)
 		if err != nil {
 			return err
 		}
@@ -86,7 +101,7 @@ func (r *pageReader) able(m *MissingClause, members []store.Membership) error {
 func (r *pageReader) you() (YourPart, error) {
 	st, now := r.c.state, r.tx.Now()
 	var out YourPart
-	me, err := r.a.actor(r.tx, r.c, r.v.person, "", false)
+	me, err := r.of.actor(r.v.person, "", false)
 	if err != nil {
 		return out, err
 	}
@@ -256,7 +271,7 @@ func (r *pageReader) inPlaceOf() ([]ActingFor, error) {
 	var out []ActingFor
 	delegators, _ := r.v.delegators(r.c.row.Kind)
 	for _, from := range delegators {
-		who, err := r.a.actor(r.tx, r.c, r.v.person, from, false)
+		who, err := r.of.actor(r.v.person, from, false)
 		if err != nil {
 			return nil, err
 		}
@@ -279,7 +294,7 @@ func (r *pageReader) glass() (bool, error) {
 	if !r.v.glass {
 		return false, nil
 	}
-	who, err := r.a.actor(r.tx, r.c, r.v.person, "", true)
+	who, err := r.of.actor(r.v.person, "", true)
 	if err != nil {
 		return false, err
 	}
@@ -288,12 +303,11 @@ func (r *pageReader) glass() (bool, error) {
 
 // factors lists the person's passkeys and apps, and whether each would do for approving.
 func (r *pageReader) factors(need countersign.Assurance) ([]OwnFactor, error) {
-	rows, err := r.tx.Authenticators(r.v.person)
-	if err != nil {
+	if err := r.of.meet(r.v.person); err != nil {
 		return nil, err
 	}
 	var out []OwnFactor
-	for _, row := range rows {
+	for _, row := range r.of.has(r.v.person) {
 		if (row.Type != store.FactorPasskey && row.Type != store.FactorTOTP) || !row.Removed.IsZero() {
 			continue
 		}

@@ -104,7 +104,7 @@ func showRequest(v *visit) error { return v.requestPage(http.StatusOK, nil, "") 
 // requestPage renders the page of a request; with a problem, what was refused on it,
 // and with the text that was not taken.
 func (v *visit) requestPage(status int, problem *errorView, text string) error {
-	r, err := v.org.RequestPage(v.ctx(), *v.session, v.path("id"))
+	r, err := v.org.RequestPageWhole(v.ctx(), *v.session, v.path("id"))
 	if err != nil {
 		return err
 	}
@@ -112,12 +112,10 @@ func (v *visit) requestPage(status int, problem *errorView, text string) error {
 	if err != nil {
 		return err
 	}
-	if w.Files, err = v.files(r, w.Card); err != nil {
-		return err
+	if w.Card != nil {
+		w.Files = v.requestReader(r).files(r.Files, w.Card)
 	}
-	if w.Thread, err = v.thread(r); err != nil {
-		return err
-	}
+	w.Thread = v.requestReader(r).thread(r.Thread, cmp.Or(v.form("answers"), v.query("answer")))
 	if err := v.newer(&w, r); err != nil {
 		return err
 	}
@@ -141,16 +139,13 @@ func (v *visit) requestReader(r *authority.RequestView) *requestReader {
 // newer says how the version that took this one's place differs, where the visitor may
 // see it.
 func (v *visit) newer(w *requestView, r *authority.RequestView) error {
-	id := r.Links.SupersededBy
-	if id == "" || len(w.Notes) == 0 {
+	if r.Links.SupersededBy == "" || len(w.Notes) == 0 {
 		return nil
 	}
-	next, err := v.org.RequestPage(v.ctx(), *v.session, id)
-	if hasCode(err, countersign.CodeNotFound) {
+	next := r.Newer
+	if next == nil {
 		w.Notes[0].Links = nil
 		return nil
-	} else if err != nil {
-		return err
 	}
 	if len(r.Canonical) == 0 || len(next.Canonical) == 0 {
 		return nil
@@ -161,26 +156,6 @@ func (v *visit) newer(w *requestView, r *authority.RequestView) error {
 	}
 	w.Notes[0].Differences = v.requestReader(r).differences(diff)
 	return nil
-}
-
-// files lists the attachments, and links those of the card that are kept here.
-func (v *visit) files(r *authority.RequestView, card *CardView) ([]fileLine, error) {
-	if card == nil {
-		return nil, nil
-	}
-	all, err := v.org.Attachments(v.ctx(), v.caller(), r.Approval.ID)
-	if err != nil {
-		return nil, err
-	}
-	return v.requestReader(r).files(all.Items, card), nil
-}
-
-func (v *visit) thread(r *authority.RequestView) (threadView, error) {
-	page, err := v.org.Questions(v.ctx(), v.caller(), r.Approval.ID)
-	if err != nil {
-		return threadView{}, err
-	}
-	return v.requestReader(r).thread(page.Items, cmp.Or(v.form("answers"), v.query("answer"))), nil
 }
 
 // refused says whether a press of a button was refused in a way that its page shows;
