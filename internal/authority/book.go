@@ -357,6 +357,7 @@ func (a *Authority) settle(ctx context.Context, c store.Committed) (signedHead, 
 			return signedHead{}, fmt.Errorf("%w: %w", errNotCovered, err)
 		}
 		if at != store.Unplaced {
+			c.Entries[len(c.Entries)-1].Index = at // so that nobody looks for it again
 			s, err := a.book.covered(ctx, at+1)
 			if err != nil {
 				return s, fmt.Errorf("%w: %w", errNotCovered, err)

@@ -65,15 +65,20 @@ func requesters(m *matter) []approval.Requester {
 	return out
 }
 
-// candidates lists everybody who might decide: the members of the groups that are
-// asked and the nominated approver.
-func (a *Authority) candidates(tx *store.Tx, kind string, r countersign.Requirement, nominated string) ([]approval.Candidate, error) {
+// groupsAsked are the groups whose members a requirement asks, each once.
+func groupsAsked(r countersign.Requirement) []string {
 	var asked []string
 	for _, c := range r.Clauses {
 		asked = append(asked, c.From...)
 	}
 	slices.Sort(asked)
-	members, err := tx.MembersOfAny(slices.Compact(asked))
+	return slices.Compact(asked)
+}
+
+// candidates lists everybody who might decide: the members of the groups that are
+// asked and the nominated approver.
+func (a *Authority) candidates(tx *store.Tx, kind string, r countersign.Requirement, nominated string) ([]approval.Candidate, error) {
+	members, err := tx.MembersOfAny(groupsAsked(r))
 	if err != nil {
 		return nil, err
 	}

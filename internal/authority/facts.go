@@ -265,7 +265,11 @@ func (l *loader) vendors() {
 			return
 		}
 	}
-	if asks := l.further(ids); len(asks) > 1 { // a single one is asked when it is needed
+	asks := l.further(ids)
+	for _, w := range l.m.windows(l.tx, l.v) { // the sums, which are read next
+		asks = append(asks, func() { l.tx.SumOf(w.query) })
+	}
+	if len(asks) > 1 { // a single one is asked when it is needed
 		l.fail(l.tx.Ahead(func() {
 			for _, ask := range asks {
 				ask()

@@ -206,12 +206,14 @@ func (l *loader) rateKey(currency string) rateKey {
 // writes the request, what was written before is all there.
 func (m *matter) sums(tx *store.Tx, v *policy.Version) error {
 	windows := m.windows(tx, v)
-	if err := tx.Ahead(func() {
-		for _, w := range windows {
-			tx.SumOf(w.query)
+	if len(windows) > 1 { // a single one is asked when it is needed
+		if err := tx.Ahead(func() {
+			for _, w := range windows {
+				tx.SumOf(w.query)
+			}
+		}); err != nil {
+			return err
 		}
-	}); err != nil {
-		return err
 	}
 	m.facts.Sums = []signal.Sum{}
 	for _, w := range windows {

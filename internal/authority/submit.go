@@ -118,8 +118,10 @@ func (k Key) allows(sub *countersign.Submission) error {
 // write runs inside the transaction that writes the request.
 func (s *submission) write(tx *store.Tx) error {
 	s.caseFile, s.created, s.handOver, s.attempt = caseFile{}, false, "", 0
-	d := s.in.doc
-	found, err := tx.EarlierOn(s.key.Source, d.Kind, d.ID, 50)
+	if err := s.ahead(tx); err != nil {
+		return err
+	}
+	found, err := s.earlier(tx)
 	if err != nil {
 		return err
 	}
@@ -144,6 +146,32 @@ func (s *submission) write(tx *store.Tx) error {
 		return err
 	}
 	return s.open(tx, w, follows)
+}
+
+// earlier reads what the submission is held against.
+func (s *submission) earlier(tx *store.Tx) (store.Earlier, error) {
+	return tx.EarlierOn(s.key.Source, s.in.doc.Kind, s.in.doc.ID, maxEarlier)
+}
+
+// maxEarlier bounds the earlier requests for an object that are looked at.
+const maxEarlier = 50
+
+// ahead asks together for what will be read, as things stood a moment ago. It saves
+// nothing where the database is in this process and only two questions are asked.
+func (s *submission) ahead(tx *store.Tx) error {
+	need := s.weighed.result.Requirement
+	if s.a.db.Driver() == store.SQLite && need.Outcome == countersign.OutcomeAllow {
+		return nil
+	}
+	return tx.Ahead(func() {
+		s.earlier(tx)
+		for _, w := range s.matter.windows(tx, s.weighed.version) {
+			tx.SumOf(w.query)
+		}
+		if need.Outcome == countersign.OutcomeStepUp {
+			tx.MembersOfAny(groupsAsked(need))
+		}
+	})
 }
 
 // weigh holds what was weighed ahead against what this transaction sees. Where there
