@@ -9,6 +9,7 @@ import (
 	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/authn"
 	"github.com/countersign/countersign/internal/authority"
+	"github.com/countersign/countersign/internal/signal"
 	"github.com/countersign/countersign/internal/store"
 )
 
@@ -190,7 +191,7 @@ func TestBatchBecomesHistory(t *testing.T) {
 	})
 }
 
-func (h *house) stat(vendor string) (out store.VendorStat) {
+func (h *house) stat(vendor string) (out signal.Purchases) {
 	h.t.Helper()
 	h.read(func(tx *store.Tx) error {
 		stats, err := tx.VendorStats(vendor)

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/policy"
@@ -345,66 +344,7 @@ func (l *loader) history(v *signal.Vendor) *signal.History {
 	if l.err != nil {
 		return nil
 	}
-	h := summarise(&l.m.facts, kept.Stats, l.m.base, l.tx.Now())
+	h := l.m.facts.Summarise(kept.Stats, l.m.base, "history")
 	h.Unsettled = int(kept.Unsettled)
-	return &h
-}
-
-// summarise turns a vendor's figures into history in the policy's currency. What
-// cannot be converted is left out as "not known", never counted as nothing.
-func summarise(f *signal.Facts, stats []store.VendorStat, base string, now time.Time) signal.History {
-	h := signal.History{Source: "history", Sum: signal.Money{Currency: base}, Usual: nil}
-	var recent []store.Spent
-	known := true
-	yearAgo := now.AddDate(-1, 0, 0)
-	largest := signal.Money{Currency: base}
-	for _, s := range stats {
-		h.Count += int(s.Count)
-		if h.First.IsZero() || s.First.Before(h.First) {
-			h.First = s.First
-		}
-		if s.Last.After(h.Last) {
-			h.Last = s.Last
-		}
-		sum, _, missing := f.InBase(signal.Money{Minor: s.Sum, Currency: s.Currency}, base)
-		if missing != "" {
-			known = false
-			continue
-		}
-		h.Sum.Minor += sum.Minor
-		for _, r := range s.Recent {
-			m, _, missing := f.InBase(signal.Money{Minor: r.Minor, Currency: s.Currency}, base)
-			if missing != "" {
-				known = false
-				continue
-			}
-			recent = append(recent, store.Spent{At: r.At, Minor: m.Minor})
-			if r.At.After(yearAgo) && m.Minor > largest.Minor {
-				largest = m
-			}
-		}
-	}
-	if !known {
-		h.Sum = signal.Money{}
-		return h
-	}
-	if len(recent) > 0 {
-		slices.SortFunc(recent, func(a, b store.Spent) int { return b.At.Compare(a.At) })
-		recent = recent[:min(len(recent), store.RecentPurchases)]
-		h.Usual = &signal.Money{Minor: median(recent), Currency: base}
-		h.Largest = &largest
-	}
 	return h
-}
-
-func median(spent []store.Spent) int64 {
-	v := make([]int64, len(spent))
-	for i, s := range spent {
-		v[i] = s.Minor
-	}
-	slices.Sort(v)
-	if n := len(v); n%2 == 0 {
-		return v[n/2-1]/2 + v[n/2]/2 + (v[n/2-1]%2+v[n/2]%2)/2
-	}
-	return v[len(v)/2]
 }

@@ -235,19 +235,13 @@ type windowSum struct {
 func (m *matter) windows(tx *store.Tx, v *policy.Version) []windowSum {
 	var out []windowSum
 	for _, w := range v.Windows() {
-		q := store.SumQuery{Kind: m.doc.Kind, Object: m.doc.ID, Source: m.source, Since: tx.Now().Add(-w.Within), Base: w.Below.Currency, Below: w.Below.Minor}
-		switch w.By {
-		case signal.ByVendorRequester:
-			q.Vendor, q.Requester = m.vendor, m.requester
-		case signal.ByVendor:
-			q.Vendor = m.vendor
-		case signal.ByRequesterCategory:
-			q.Requester, q.Category = m.requester, m.doc.Category
+		g, missing := signal.GroupOf(w.By, m.vendor, m.requester, m.doc.Category)
+		if missing != "" {
+			continue // the signal says which field is missing
 		}
-		if (w.By != signal.ByRequesterCategory && m.vendor == "") || (w.By != signal.ByVendor && m.requester == "") || (w.By == signal.ByRequesterCategory && m.doc.Category == "") {
-			continue // whose sum is not known; the signal says which field is missing
-		}
-		out = append(out, windowSum{w.Name, q})
+		out = append(out, windowSum{w.Name, store.SumQuery{Kind: m.doc.Kind, Object: m.doc.ID, Source: m.source,
+			Vendor: g.Vendor, Requester: g.Requester, Category: g.Category,
+			Since: tx.Now().Add(-w.Within), Base: w.Below.Currency, Below: w.Below.Minor}})
 	}
 	return out
 }

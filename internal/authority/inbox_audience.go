@@ -7,6 +7,7 @@ import (
 
 	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/approval"
+	"github.com/countersign/countersign/internal/policy"
 	"github.com/countersign/countersign/internal/store"
 )
 
@@ -130,7 +131,7 @@ func pressing(rules string, r countersign.Requirement) int64 {
 func ruleNames(reasons []countersign.Reason) string {
 	var b strings.Builder
 	for _, r := range reasons {
-		if r.Silenced != "" || r.Recorded || strings.Contains(b.String(), " "+r.Rule+" ") {
+		if !policy.Counts(&r) || strings.Contains(b.String(), " "+r.Rule+" ") {
 			continue
 		}
 		if b.Len() == 0 {

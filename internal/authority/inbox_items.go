@@ -10,6 +10,7 @@ import (
 
 	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/approval"
+	"github.com/countersign/countersign/internal/policy"
 	"github.com/countersign/countersign/internal/store"
 )
 
@@ -282,7 +283,7 @@ func strongestReasons(opening []byte, asked bool) ([]countersign.Reason, error) 
 	if asked && r.ForRequester != nil {
 		all = r.ForRequester
 	}
-	all = slices.DeleteFunc(all, func(x countersign.Reason) bool { return x.Silenced != "" || x.Recorded })
+	all = slices.DeleteFunc(all, func(x countersign.Reason) bool { return !policy.Counts(&x) })
 	weight := func(x countersign.Reason) int {
 		n := map[countersign.Outcome]int{countersign.OutcomeDeny: 4, countersign.OutcomeStepUp: 2}[x.Effect]
 		if x.State == countersign.True {

@@ -133,7 +133,7 @@ func (t *trial) day(today []purchase) error {
 	for i := range today {
 		d := &today[i]
 		if d.head.vendor != 0 {
-			t.past.vendor(d.head.vendor).bought(d)
+			t.past.vendor(d.head.vendor).bought(t.book, d)
 		}
 		t.past.submitted(d)
 	}
@@ -174,7 +174,7 @@ func (t *trial) ratesOf(d *purchase, now time.Time) []signal.Rate {
 	currencies := append(slices.Clone(t.needed), t.book.text(d.head.currency))
 	if v := t.past.vendors[d.head.vendor]; v != nil && d.head.vendor != 0 {
 		for i := range v.stats {
-			currencies = append(currencies, t.book.text(v.stats[i].currency))
+			currencies = append(currencies, v.stats[i].Currency)
 		}
 	}
 	slices.Sort(currencies)
@@ -246,7 +246,7 @@ func (t *trial) vendor(d *purchase, f *signal.Facts) (*signal.Vendor, *signal.Hi
 			v.LastPaid = append(v.LastPaid, print)
 		}
 	}
-	return v, past.history(b, f, t.base)
+	return v, f.Summarise(past.stats, t.base, "file")
 }
 
 // fingerprint names an account for comparison. It never leaves the package.

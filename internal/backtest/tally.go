@@ -108,40 +108,32 @@ func (y *tally) span(rows []row, counted int32) {
 	}
 }
 
-// verdict is one answer seen both ways.
-type verdict struct {
-	answer, known countersign.Requirement
-	refused       bool     // the answer is a refusal: nobody could be asked
-	knownRefused  bool     //
-	fired         []string // rules that counted by what is known
-	missing       []string // facts that unknown rules that counted lack, sorted
-}
-
-// onlyMissing: it would pass if what is missing were known and harmless.
-func (v *verdict) onlyMissing() bool {
-	return v.answer.Outcome != countersign.OutcomeAllow && v.known.Outcome == countersign.OutcomeAllow
+// counted is one answer with the facts that it wants.
+type counted struct {
+	policy.Verdict
+	missing []string // facts that unknown rules that counted lack, sorted
 }
 
 // add counts one answer.
 func (y *tally) add(d *purchase, f *signal.Facts, r *policy.Result) {
 	y.r.Requests++
-	v := y.verdict(d, f, r)
-	y.answers.add(v.answer, v.refused)
-	y.known.add(v.known, v.knownRefused)
+	v := y.rulesOf(d, f, r)
+	y.answers.add(v.Answer, v.Refused)
+	y.known.add(v.Known, v.KnownRefused)
 	if !d.baseKnown {
 		y.r.History.WithoutRate++
 	}
-	if v.onlyMissing() {
+	if v.OnlyMissing() {
 		y.r.OnlyMissing.Requests++
 		for _, field := range v.missing {
 			y.missing[field]++
 		}
 		y.sets[strings.Join(v.missing, "\x00")]++
-	} else if v.known.Outcome != countersign.OutcomeAllow && !sameDemand(v.answer, v.known) {
+	} else if v.Stricter() {
 		y.r.Stricter++
 	}
-	if len(v.fired) == 1 {
-		y.rules[v.fired[0]].rule.Alone++
+	if len(v.Fired) == 1 {
+		y.rules[v.Fired[0]].rule.Alone++
 	}
 	y.people(d, &v)
 	y.month(d, &v)
@@ -149,63 +141,30 @@ func (y *tally) add(d *purchase, f *signal.Facts, r *policy.Result) {
 	y.form(f.Document)
 }
 
-// sameDemand compares what is asked of people.
-func sameDemand(a, b countersign.Requirement) bool {
-	return a.Outcome == b.Outcome && a.Assurance == b.Assurance && a.Hold == b.Hold && a.Reason == b.Reason &&
-		len(a.Attestations) == len(b.Attestations) && slices.EqualFunc(a.Clauses, b.Clauses, func(x, y countersign.Clause) bool {
-		return x.Count == y.Count && x.OutsideChain == y.OutsideChain && slices.Equal(x.From, y.From)
-	})
-}
-
-// verdict counts the rules and separates what is known from what is not.
-func (y *tally) verdict(d *purchase, f *signal.Facts, r *policy.Result) verdict {
-	v := verdict{answer: r.Requirement, refused: r.Refusal != ""}
+// rulesOf counts the rules of one answer.
+func (y *tally) rulesOf(d *purchase, f *signal.Facts, r *policy.Result) counted {
+	c := counted{Verdict: y.t.options.Policy.Verdict(f, r)}
 	for _, name := range r.Waiting {
 		y.rules[name].rule.Waiting++
 	}
 	for i := range r.Reasons {
 		reason := &r.Reasons[i]
 		rule := y.rules[reason.Rule]
-		if rule == nil {
-			continue // a file cannot hold changes to Countersign itself
-		}
 		switch {
+		case rule == nil: // a file cannot hold changes to Countersign itself
 		case reason.Silenced != "":
 			rule.rule.Silenced++
-			continue
 		case reason.State == countersign.Unknown:
-			v.missing = append(v.missing, y.untold(rule, reason, d)...)
-			continue
-		}
-		rule.rule.Fired++
-		rule.fired = keep(rule.fired, y.example(d, reason))
-		v.fired = append(v.fired, reason.Rule)
-		if rule.info.Deny {
-			v.known = v.known.Merge(countersign.Requirement{Outcome: countersign.OutcomeDeny})
-		} else {
-			v.known = v.known.Merge(rule.info.Requirement)
+			c.missing = append(c.missing, y.untold(rule, reason, d)...)
+		default:
+			rule.rule.Fired++
+			rule.fired = keep(rule.fired, y.example(d, reason))
 		}
 	}
-	slices.Sort(v.missing)
-	v.missing = slices.Compact(v.missing)
-	v.finish(f.Approver != nil)
-	return v
-}
+	slices.Sort(c.missing)
+	c.missing = slices.Compact(c.missing)
 
-// finish fills in what no rule said, as an evaluation does.
-func (v *verdict) finish(named bool) {
-	k := &v.known
-	switch k.Outcome {
-	case "":
-		k.Outcome = countersign.OutcomeAllow
-	case countersign.OutcomeStepUp:
-		if k.Assurance == countersign.AssuranceNone {
-			k.Assurance = countersign.AssuranceSession
-		}
-		if !named && slices.ContainsFunc(k.Clauses, func(c countersign.Clause) bool { return len(c.From) == 0 }) {
-			k.Outcome, v.knownRefused = countersign.OutcomeDeny, true
-		}
-	}
+	return c
 }
 
 // untold counts a rule whose condition cannot be told, and returns the facts that
@@ -287,7 +246,7 @@ func (y *tally) form(doc *countersign.Document) {
 	}
 }
 
-func (y *tally) people(d *purchase, v *verdict) {
+func (y *tally) people(d *purchase, v *counted) {
 	for _, p := range [...]struct {
 		in   map[uint32]*Asked
 		word uint32
@@ -301,21 +260,21 @@ func (y *tally) people(d *purchase, v *verdict) {
 			p.in[p.word] = a
 		}
 		a.Requests++
-		switch v.known.Outcome {
+		switch v.Known.Outcome {
 		case countersign.OutcomeStepUp:
 			a.Known++
 		case countersign.OutcomeDeny:
 			a.Denied++
 		default:
-			if v.onlyMissing() {
+			if v.OnlyMissing() {
 				a.OnlyMissing++
 			}
 		}
 	}
-	if v.known.Outcome != countersign.OutcomeStepUp {
+	if v.Known.Outcome != countersign.OutcomeStepUp {
 		return
 	}
-	for _, c := range v.known.Clauses {
+	for _, c := range v.Known.Clauses {
 		key := strings.Join(c.From, "\x00")
 		if y.groups[key] == nil {
 			y.groups[key] = &Group{Groups: append([]string{}, c.From...)}
@@ -324,7 +283,7 @@ func (y *tally) people(d *purchase, v *verdict) {
 	}
 }
 
-func (y *tally) month(d *purchase, v *verdict) {
+func (y *tally) month(d *purchase, v *counted) {
 	name := timeOf(d.head.day).Format("2006-01")
 	m := y.months[name]
 	if m == nil {
@@ -332,14 +291,14 @@ func (y *tally) month(d *purchase, v *verdict) {
 		y.months[name] = m
 	}
 	m.Requests++
-	switch v.known.Outcome {
+	switch v.Known.Outcome {
 	case countersign.OutcomeStepUp:
 		m.Asked++
 	case countersign.OutcomeDeny:
 		m.Denied++
 	default:
 		m.Allow++
-		if v.onlyMissing() {
+		if v.OnlyMissing() {
 			m.OnlyMissing++
 		}
 	}

@@ -82,14 +82,13 @@ func (w *weighing) weigh(r *rule) {
 		return
 	}
 	reason := countersign.Reason{Rule: r.name, State: state, Effect: countersign.OutcomeStepUp, Missing: missing, Line: r.line}
-	requirement := r.requirement
+	requirement := r.demands()
 	switch {
 	case state == countersign.Unknown:
 		requirement = r.onUnknown
 		reason.Recorded = r.recordOnly
 	case r.deny:
 		reason.Effect = countersign.OutcomeDeny
-		requirement = countersign.Requirement{Outcome: countersign.OutcomeDeny}
 	}
 	reason.Silenced = w.a.v.silenced(w.a, r)
 	forApprover, forRequester := r.sentences(w.a, state, missing)
@@ -98,7 +97,7 @@ func (w *weighing) weigh(r *rule) {
 	if r.uses.person {
 		w.result.AboutPerson = append(w.result.AboutPerson, r.name)
 	}
-	if reason.Silenced == "" && !reason.Recorded {
+	if Counts(&reason) {
 		w.result.Requirement = w.result.Requirement.Merge(requirement)
 	}
 }
@@ -139,36 +138,21 @@ func (w *weighing) finish(kind string) {
 	if kind == "" {
 		w.refuse("there is no document to weigh")
 	}
-	switch req.Outcome {
-	case "":
-		req.Outcome = countersign.OutcomeAllow
+	switch settle(req); req.Outcome {
+	case countersign.OutcomeAllow:
 		req.ReleaseWithin = v.defaults.releaseWithin
 	case countersign.OutcomeStepUp:
-		if req.Assurance == countersign.AssuranceNone {
-			req.Assurance = countersign.AssuranceSession
-		}
 		req.DecideWithin, req.ReleaseWithin = v.defaults.decideWithin, v.defaults.releaseWithin
 		req.Reminders, req.Escalate = v.defaults.reminders, v.defaults.escalate
 		req.NoVouching = req.NoVouching || slices.Contains(v.refuseVouch, kind)
 		if req.Hold > 0 {
 			*req = req.Merge(countersign.Requirement{Watchers: v.watchers})
 		}
-		w.nobody()
-	}
-	w.result.Outcome = req.Outcome
-}
-
-// nobody refuses a request that nobody could decide: a clause without groups asks
-// the approver who is named, and none is (ruling 7).
-func (w *weighing) nobody() {
-	if w.a.f.Approver != nil {
-		return
-	}
-	for _, c := range w.result.Requirement.Clauses {
-		if len(c.From) == 0 {
+		if nobody(req, w.a.f.Approver != nil) {
 			w.refuse("nobody is named to approve, and the policy has no approvers.default")
 		}
 	}
+	w.result.Outcome = req.Outcome
 }
 
 func (w *weighing) refuse(why string) {

@@ -4,15 +4,17 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/countersign/countersign/internal/signal"
 )
 
 // VendorFacts is everything that is kept about one vendor.
 type VendorFacts struct {
 	OnRecord  bool
-	Vendor    Vendor          // its zero value where the vendor is not on record
-	Accounts  []VendorAccount // the one paid last first, at most 50
-	Stats     []VendorStat    // one for each currency, by name
-	Unsettled int64           // purchases that do not count yet, where they were asked for
+	Vendor    Vendor             // its zero value where the vendor is not on record
+	Accounts  []VendorAccount    // the one paid last first, at most 50
+	Stats     []signal.Purchases // one for each currency, by name
+	Unsettled int64              // purchases that do not count yet, where they were asked for
 }
 
 // vendorsTogether is how many vendors are read with one statement.
@@ -108,7 +110,7 @@ func (r *vendorRow) into(f *VendorFacts) error {
 		f.Accounts = append(f.Accounts, VendorAccount{Vendor: r.vendor, Fingerprint: t[0], Source: t[1],
 			First: Time(n[0]), Changed: Time(n[1]), Paid: Time(n[2])})
 	case "s":
-		s := VendorStat{Currency: t[0], Count: n[0], Sum: n[1], First: Time(n[2]), Last: Time(n[3])}
+		s := signal.Purchases{Currency: t[0], Count: n[0], Sum: n[1], First: Time(n[2]), Last: Time(n[3])}
 		var err error
 		if s.Recent, err = parseRecent(t[1]); err != nil {
 			return err
@@ -130,7 +132,7 @@ func (f *VendorFacts) sort() {
 		}
 		return strings.Compare(a.Fingerprint, b.Fingerprint)
 	})
-	slices.SortFunc(f.Stats, func(a, b VendorStat) int { return strings.Compare(a.Currency, b.Currency) })
+	slices.SortFunc(f.Stats, func(a, b signal.Purchases) int { return strings.Compare(a.Currency, b.Currency) })
 }
 
 // Earlier is what a request for an object is held against: the generation of the facts,

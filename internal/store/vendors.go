@@ -2,10 +2,11 @@ package store
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/countersign/countersign/internal/signal"
 )
 
 // Vendor is what the vendor master says of one vendor.
@@ -102,29 +103,10 @@ func (tx *Tx) InsertPurchase(p Purchase) (bool, error) {
 	if err != nil || n == 0 || !settled {
 		return n == 1, err
 	}
-	return true, tx.fold(p.Vendor, p.Currency, []Spent{{p.Dated, p.Minor}})
+	return true, tx.fold(p.Vendor, p.Currency, []signal.Spent{{At: Micros(p.Dated), Minor: p.Minor}})
 }
 
-// Spent is one purchase of a vendor's history.
-type Spent struct {
-	At    time.Time
-	Minor int64
-}
-
-// VendorStat are the figures of a vendor's settled purchases in one currency.
-type VendorStat struct {
-	Currency    string
-	Count       int64
-	Sum         int64
-	First, Last time.Time
-	Recent      []Spent // the latest, newest first, at most [RecentPurchases]
-}
-
-// RecentPurchases is how many of a vendor's latest purchases are kept at hand for
-// its usual amount.
-const RecentPurchases = 60
-
-func scanStat(s Scanner) (v VendorStat, err error) {
+func scanStat(s Scanner) (v signal.Purchases, err error) {
 	var recent string
 	if err = s.Scan(&v.Currency, &v.Count, &v.Sum, &v.First, &v.Last, &recent); err != nil {
 		return v, err
@@ -134,7 +116,7 @@ func scanStat(s Scanner) (v VendorStat, err error) {
 }
 
 // VendorStats reads the figures of a vendor, one row for each currency.
-func (tx *Tx) VendorStats(vendor string) ([]VendorStat, error) {
+func (tx *Tx) VendorStats(vendor string) ([]signal.Purchases, error) {
 	return List(tx, scanStat, `SELECT currency, n, sum_minor, first_us, last_us, recent FROM vendor_stat WHERE org_id = $1 AND vendor_id = $2 ORDER BY currency`, vendor)
 }
 
@@ -159,7 +141,7 @@ func (tx *Tx) FoldVendor(vendor string, limit int) (int, error) {
 func (tx *Tx) foldWhere(where string, arg any, limit int) (int, error) {
 	type row struct {
 		kind, id, line, vendor, currency string
-		spent                            Spent
+		spent                            signal.Spent
 	}
 	rows, err := List(tx, func(s Scanner) (r row, err error) {
 		err = s.Scan(&r.kind, &r.id, &r.line, &r.vendor, &r.currency, &r.spent.At, &r.spent.Minor)
@@ -169,7 +151,7 @@ func (tx *Tx) foldWhere(where string, arg any, limit int) (int, error) {
 		return 0, err
 	}
 	for i := 0; i < len(rows); {
-		var spent []Spent
+		var spent []signal.Spent
 		j := i
 		for ; j < len(rows) && rows[j].vendor == rows[i].vendor && rows[j].currency == rows[i].currency; j++ {
 			r := rows[j]
@@ -187,29 +169,16 @@ func (tx *Tx) foldWhere(where string, arg any, limit int) (int, error) {
 }
 
 // fold adds purchases to a vendor's figures in one currency.
-func (tx *Tx) fold(vendor, currency string, spent []Spent) error {
+func (tx *Tx) fold(vendor, currency string, spent []signal.Spent) error {
 	stat, err := One(tx, scanStat, `SELECT currency, n, sum_minor, first_us, last_us, recent FROM vendor_stat WHERE org_id = $1 AND vendor_id = $2 AND currency = $3`, vendor, currency)
 	if err != nil && err != ErrNotFound {
 		return err
 	}
 	for _, s := range spent {
-		sum := stat.Sum + s.Minor
-		if (sum > stat.Sum) != (s.Minor > 0) && s.Minor != 0 {
-			return fmt.Errorf("the sum of vendor %s in %s is too large to be kept", vendor, currency)
-		}
-		stat.Sum = sum
-		if stat.Count == 0 || s.At.Before(stat.First) {
-			stat.First = s.At
-		}
-		if s.At.After(stat.Last) {
-			stat.Last = s.At
-		}
-		stat.Count++
-		at, _ := slices.BinarySearchFunc(stat.Recent, s, func(a, b Spent) int { return b.At.Compare(a.At) })
-		if at < RecentPurchases {
-			stat.Recent = slices.Insert(stat.Recent, at, s)
-			stat.Recent = stat.Recent[:min(len(stat.Recent), RecentPurchases)]
-		}
+		stat.Add(Time(s.At), s.Minor)
+	}
+	if stat.TooLarge {
+		return fmt.Errorf("the sum of vendor %s in %s is too large to be kept", vendor, currency)
 	}
 	_, err = tx.Exec(`INSERT INTO vendor_stat (org_id, vendor_id, currency, n, sum_minor, first_us, last_us, recent) VALUES ($1,$2,$3,$4,$5,$6,$7,$8)
 		ON CONFLICT (org_id, vendor_id, currency) DO UPDATE SET n = excluded.n, sum_minor = excluded.sum_minor, first_us = excluded.first_us, last_us = excluded.last_us, recent = excluded.recent`,
@@ -217,24 +186,24 @@ func (tx *Tx) fold(vendor, currency string, spent []Spent) error {
 	return err
 }
 
-func formatRecent(spent []Spent) string {
+func formatRecent(spent []signal.Spent) string {
 	b := make([]byte, 0, 24*len(spent))
 	for i, s := range spent {
 		if i > 0 {
 			b = append(b, ' ')
 		}
-		b = strconv.AppendInt(b, Micros(s.At), 10)
+		b = strconv.AppendInt(b, s.At, 10)
 		b = append(b, ':')
 		b = strconv.AppendInt(b, s.Minor, 10)
 	}
 	return string(b)
 }
 
-func parseRecent(text string) ([]Spent, error) {
+func parseRecent(text string) ([]signal.Spent, error) {
 	if text == "" {
 		return nil, nil
 	}
-	out := make([]Spent, 0, RecentPurchases)
+	out := make([]signal.Spent, 0, signal.RecentPurchases)
 	for part := range strings.SplitSeq(text, " ") {
 		at, minor, ok := strings.Cut(part, ":")
 		us, err := strconv.ParseInt(at, 10, 64)
@@ -242,7 +211,7 @@ func parseRecent(text string) ([]Spent, error) {
 		if !ok || err != nil || err2 != nil {
 			return nil, fmt.Errorf("the figures of a vendor are damaged: %q", part)
 		}
-		out = append(out, Spent{Time(us), m})
+		out = append(out, signal.Spent{At: us, Minor: m})
 	}
 	return out, nil
 }
