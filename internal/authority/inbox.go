@@ -24,6 +24,8 @@ type InboxQuery struct {
 	Tab   string // one of the Tab constants; "" is TabYou
 	After string // InboxPage.Next of the page before; "" for the first
 	Limit int    // 1 to 100; 0 is 25
+	// Recent asks for so many of what was finished last, where nothing waits for the person.
+	Recent int
 }
 
 // InboxPage is one page of the inbox. A page may have fewer items than were asked for
@@ -31,7 +33,8 @@ type InboxQuery struct {
 type InboxPage struct {
 	Tab    string
 	Items  []InboxItem
-	Next   string // what to give as After for the next page; "" at the end
+	Recent []InboxItem // see InboxQuery.Recent
+	Next   string      // what to give as After for the next page; "" at the end
 	Counts InboxCounts
 }
 
@@ -132,6 +135,11 @@ func (b *inboxOf) page(q InboxQuery) (*InboxPage, error) {
 	}
 	if err != nil {
 		return nil, err
+	}
+	if q.Recent > 0 && q.Tab == TabYou && len(out.Items) == 0 {
+		if out.Recent, _, err = b.finished(InboxQuery{Limit: q.Recent}); err != nil {
+			return nil, err
+		}
 	}
 	out.Counts, err = b.counts(first, asked)
 	return out, err

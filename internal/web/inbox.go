@@ -24,6 +24,9 @@ func inboxRoutes() []route {
 // through at once, and a first page that is small.
 const inboxRows = 20
 
+// recentRows is how many of what was decided last stand where nothing waits.
+const recentRows = 3
+
 // inboxView is the page of the inbox.
 type inboxView struct {
 	Tab     string
@@ -49,7 +52,7 @@ type inboxTab struct {
 var inboxTabs = []string{authority.TabYou, authority.TabOthers, authority.TabDecided}
 
 func showInbox(v *visit) error {
-	q := authority.InboxQuery{Tab: v.query("tab"), After: v.query("after"), Limit: inboxRows}
+	q := authority.InboxQuery{Tab: v.query("tab"), After: v.query("after"), Limit: inboxRows, Recent: recentRows}
 	page, err := v.org.Inbox(v.ctx(), *v.session, q)
 	if err != nil {
 		return err
@@ -63,13 +66,7 @@ func showInbox(v *visit) error {
 	} else {
 		w.Live = "/live?tab=" + page.Tab + "&have=" + listSum(page)
 	}
-	if len(w.Rows) == 0 && page.Tab == authority.TabYou {
-		last, err := v.org.Inbox(v.ctx(), *v.session, authority.InboxQuery{Tab: authority.TabDecided, Limit: 3})
-		if err != nil {
-			return err
-		}
-		w.Recent = v.inboxRows(last)
-	}
+	w.Recent = v.inboxRows(&authority.InboxPage{Tab: authority.TabDecided, Items: page.Recent})
 	if err := v.choose(&w); err != nil {
 		return err
 	}
