@@ -89,7 +89,11 @@ type Progress struct{ Have, Need int }
 // then by the weight of the findings, then by age; the others newest first, but that in
 // "others" what asks the person and is not for them comes last.
 func (a *Authority) Inbox(ctx context.Context, s Session, q InboxQuery) (*InboxPage, error) {
-	if err := s.browse(); err != nil {
+	return look(ctx, a, s, func(r *reading) (*InboxPage, error) { return r.inboxPage(q) })
+}
+
+func (r *reading) inboxPage(q InboxQuery) (*InboxPage, error) {
+	if err := r.s.browse(); err != nil {
 		return nil, err
 	}
 	if q.Limit <= 0 || q.Limit > 100 {
@@ -98,16 +102,11 @@ func (a *Authority) Inbox(ctx context.Context, s Session, q InboxQuery) (*InboxP
 	if q.Tab == "" {
 		q.Tab = TabYou
 	}
-	var out *InboxPage
-	err := a.db.Read(ctx, func(tx *store.Tx) error {
-		b, err := a.inboxOf(tx, s)
-		if err != nil {
-			return err
-		}
-		out, err = b.page(q)
-		return err
-	})
-	return out, fault(err)
+	b, err := r.requests()
+	if err != nil {
+		return nil, err
+	}
+	return b.page(q)
 }
 
 func (b *inboxOf) page(q InboxQuery) (*InboxPage, error) {

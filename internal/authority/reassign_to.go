@@ -21,33 +21,35 @@ func (a *Authority) HandOverTo(ctx context.Context, s Session, request string) (
 	if err := s.browse(); err != nil {
 		return nil, err
 	}
-	var out []countersign.Principal
-	err := a.db.Read(ctx, func(tx *store.Tx) error {
-		out = nil
-		c, _, err := a.find(tx, Caller{Session: &s}, request)
+	return look(ctx, a, s, func(r *reading) ([]countersign.Principal, error) {
+		c, _, err := a.find(r.tx, Caller{Session: &s}, request)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		ids, err := a.inQuestion(tx, s, c)
-		if err != nil {
-			return err
-		}
-		for _, id := range ids {
-			in, err := (&reassigning{a: a, s: s, request: request, to: id}).weigh(tx, c)
-			if err != nil {
-				return err
-			}
-			if _, err := approval.Reassign(c.state, in); err == nil {
-				out = append(out, countersign.Principal{ID: in.To.Person.ID, Name: in.To.Person.Name})
-			}
-		}
-		return nil
+		return a.handOverTo(r.tx, s, c)
 	})
+}
+
+func (a *Authority) handOverTo(tx *store.Tx, s Session, c *caseFile) ([]countersign.Principal, error) {
+	ids, err := a.inQuestion(tx, s, c)
+	if err != nil {
+		return nil, err
+	}
+	var out []countersign.Principal
+	for _, id := range ids {
+		in, err := (&reassigning{a: a, s: s, request: c.row.ID, to: id}).weigh(tx, c)
+		if err != nil {
+			return nil, err
+		}
+		if _, err := approval.Reassign(c.state, in); err == nil {
+			out = append(out, countersign.Principal{ID: in.To.Person.ID, Name: in.To.Person.Name})
+		}
+	}
 	sort.Slice(out, func(i, j int) bool {
 		x, y := &out[i], &out[j]
 		return cmp.Or(cmp.Compare(x.Name, y.Name), cmp.Compare(x.ID, y.ID)) < 0
 	})
-	return out, fault(err)
+	return out, nil
 }
 
 // inQuestion are those who may come into question: whoever is in a group that the request

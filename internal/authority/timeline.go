@@ -33,6 +33,9 @@ type RequestView struct {
 	Files  []countersign.AttachedFile
 	Thread []countersign.Question
 	Newer  *NewerVersion // nil where nothing took its place, or what the person may not see
+
+	Means  *Means                  // of a form only, see [Authority.RequestForm]
+	HandTo []countersign.Principal // see [Authority.ReassignForm]
 }
 
 // NewerVersion is the stored document of the request that took this one's place.
@@ -201,47 +204,62 @@ func (a *Authority) RequestPageWhole(ctx context.Context, s Session, id string) 
 }
 
 func (a *Authority) requestPage(ctx context.Context, s Session, id string, more func(*pageReader, *RequestView) error) (*RequestView, error) {
-	if err := s.live.MaySee(id); err != nil {
-		return nil, notFound().WithCause(err)
-	}
 	head, err := a.book.last()
 	if err != nil && !errors.Is(err, errNotCovered) {
 		return nil, fault(err)
 	}
-	var out *RequestView
-	var f *caseFile
-	var entries []audit.Logged
-	err = a.db.Read(ctx, func(tx *store.Tx) error {
-		out, f, entries = nil, nil, nil
-		if err := tx.Ahead(func() { requestAhead(tx, s, id) }); err != nil {
-			return err
-		}
-		var v viewer
-		if f, v, err = a.find(tx, Caller{Session: &s}, id); err != nil {
-			return err
-		}
-		f.asOf(tx.Now())
-		r := &pageReader{a: a, tx: tx, c: f, v: v, s: s, of: a.dossier(tx, f), published: head.tree.N, names: map[string]string{}}
-		if out, err = r.read(); err != nil {
-			return err
-		}
-		if out.Approval, err = a.view(f, v); err != nil {
-			return err
-		}
-		if f.allows() {
-			if entries, err = receiptEntries(tx, f); err != nil {
-				return err
-			}
-		}
-		return more(r, out)
-	})
-	if err == nil && f.allows() {
-		err = a.withReceipt(ctx, f, out.Approval, entries, head)
-	}
+	page, err := look(ctx, a, s, func(r *reading) (*requestShown, error) { return r.request(head, id, more) })
 	if err != nil {
-		return nil, fault(err)
+		return nil, err
 	}
-	return out, nil
+	return page.whole(ctx, a, head)
+}
+
+// requestShown is a request as it was read, before its receipt is put together.
+type requestShown struct {
+	view    *RequestView
+	c       *caseFile
+	entries []audit.Logged // of the receipt
+}
+
+// whole adds the receipt, which is proven out of tiles that never change.
+func (p *requestShown) whole(ctx context.Context, a *Authority, head signedHead) (*RequestView, error) {
+	if p.c.allows() {
+		if err := a.withReceipt(ctx, p.c, p.view.Approval, p.entries, head); err != nil {
+			return nil, fault(err)
+		}
+	}
+	return p.view, nil
+}
+
+// request reads a request for a page, with more that the page shows.
+func (r *reading) request(head signedHead, id string, more func(*pageReader, *RequestView) error) (*requestShown, error) {
+	a, tx, s := r.a, r.tx, r.s
+	if err := s.live.MaySee(id); err != nil {
+		return nil, notFound().WithCause(err)
+	}
+	if err := tx.Ahead(func() { requestAhead(tx, s, id) }); err != nil {
+		return nil, err
+	}
+	f, v, err := a.find(tx, Caller{Session: &s}, id)
+	if err != nil {
+		return nil, err
+	}
+	f.asOf(tx.Now())
+	p := &pageReader{a: a, tx: tx, c: f, v: v, s: s, of: a.dossier(tx, f), published: head.tree.N, names: map[string]string{}}
+	out := &requestShown{c: f}
+	if out.view, err = p.read(); err != nil {
+		return nil, err
+	}
+	if out.view.Approval, err = a.view(f, v); err != nil {
+		return nil, err
+	}
+	if f.allows() {
+		if out.entries, err = receiptEntries(tx, f); err != nil {
+			return nil, err
+		}
+	}
+	return out, more(p, out.view)
 }
 
 // requestAhead asks ahead for what the page of a request begins with.

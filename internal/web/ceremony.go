@@ -57,18 +57,15 @@ func (v *visit) stepUpFor(verb string, m *authority.Means) stepUpFields {
 			f.Code = true
 		}
 	}
-	if f.Code {
-		f.Login = m.Login
-	}
+	f.withLogin(m)
 	return f
 }
 
 // withLogin names whose password is asked for, where one is.
-func (v *visit) withLogin(f *stepUpFields) (err error) {
+func (f *stepUpFields) withLogin(m *authority.Means) {
 	if f.Code && f.Password {
-		f.Login, err = v.org.LoginName(v.ctx(), *v.session)
+		f.Login = m.Login
 	}
-	return err
 }
 
 // stepUpByBest is stepUpFor for acts that give power: whoever has a passkey proves them

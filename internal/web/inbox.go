@@ -1,7 +1,7 @@
 package web
 
 import (
-	"errors"
+	"cmp"
 	"hash/fnv"
 	"net/url"
 	"strconv"
@@ -53,10 +53,12 @@ var inboxTabs = []string{authority.TabYou, authority.TabOthers, authority.TabDec
 
 func showInbox(v *visit) error {
 	q := authority.InboxQuery{Tab: v.query("tab"), After: v.query("after"), Limit: inboxRows, Recent: recentRows}
-	page, err := v.org.Inbox(v.ctx(), *v.session, q)
+	preview, problem := v.previewed()
+	shown, err := v.org.InboxView(v.ctx(), *v.session, q, preview)
 	if err != nil {
 		return err
 	}
+	page := &shown.InboxPage
 	w := inboxView{Tab: page.Tab, Tabs: v.inboxTabs(page), Rows: v.inboxRows(page)}
 	if page.Next != "" && countOf(page) > 0 { // where there is nothing, nothing follows
 		w.Next = inboxPath(page.Tab) + "&after=" + url.QueryEscape(page.Next)
@@ -67,7 +69,7 @@ func showInbox(v *visit) error {
 		w.Live = "/live?tab=" + page.Tab + "&have=" + listSum(page)
 	}
 	w.Recent = v.inboxRows(&authority.InboxPage{Tab: authority.TabDecided, Items: page.Recent})
-	if err := v.choose(&w); err != nil {
+	if err := v.choose(&w, shown, cmp.Or(shown.Why, problem)); err != nil {
 		return err
 	}
 	return v.render(view{name: "inbox", title: v.inboxTitle(page.Counts), area: "inbox", data: w})
@@ -110,26 +112,34 @@ func countText(c authority.InboxCount) string {
 	return strconv.Itoa(c.N)
 }
 
-// choose puts the preview of one request beside the list: of the one that the address
-// names, or of the first. A phone shows the list alone, and is spared it.
-func (v *visit) choose(w *inboxView) error {
-	id := v.query("r")
-	if id == "" {
-		if len(w.Rows) == 0 || strings.Contains(v.r.UserAgent(), "Mobi") {
-			return nil
-		}
-		id = w.Rows[0].ID
+// previewed is the request that stands beside the list: the one that the address names, or
+// the first. A phone shows the list alone, and is spared it.
+func (v *visit) previewed() (id string, problem *countersign.Problem) {
+	switch id := v.query("r"); {
+	case id != "" && !countersign.IsID(countersign.PrefixRequest, id):
+		return "", nothingThere(v)
+	case id == "" && strings.Contains(v.r.UserAgent(), "Mobi"):
+		return "", nil
+	default:
+		return cmp.Or(id, authority.PreviewFirst), nil
 	}
-	p, err := v.preview(id)
-	var problem *countersign.Problem
-	switch {
-	case errors.As(err, &problem) && problem.Code != countersign.CodeInternal:
+}
+
+// choose puts the preview beside the list, or why there is none.
+func (v *visit) choose(w *inboxView, shown *authority.InboxView, problem *countersign.Problem) (err error) {
+	id := v.query("r")
+	if problem != nil {
+		if id == "" {
+			id = w.Rows[0].ID
+		}
 		e := errorOf(problem, v.t)
 		w.Problem = &e
-	case err != nil:
-		return err
+	} else if shown.Preview != nil {
+		id = shown.Preview.Approval.ID
+		if w.Preview, err = previewOf(v.requestReader(shown.Preview)); err != nil {
+			return err
+		}
 	}
-	w.Preview = p
 	for i := range w.Rows {
 		w.Rows[i].Current = w.Rows[i].ID == id
 	}

@@ -27,13 +27,17 @@ func showPreview(v *visit) error {
 
 func (v *visit) preview(id string) (*previewView, error) {
 	if !countersign.IsID(countersign.PrefixRequest, id) {
-		return nil, countersign.NewProblem(countersign.CodeNotFound, "%s", v.t("error.nothing_here"))
+		return nil, nothingThere(v)
 	}
 	r, err := v.org.RequestPage(v.ctx(), *v.session, id)
 	if err != nil {
 		return nil, err
 	}
 	return previewOf(v.requestReader(r))
+}
+
+func nothingThere(v *visit) *countersign.Problem {
+	return countersign.NewProblem(countersign.CodeNotFound, "%s", v.t("error.nothing_here"))
 }
 
 func previewOf(q *requestReader) (*previewView, error) {

@@ -45,7 +45,7 @@ var reasonsToReject = []string{"amount", "account", "not_ordered", "not_received
 func showReject(v *visit) error { return v.rejectPage(http.StatusOK, nil) }
 
 func (v *visit) rejectPage(status int, problem *errorView) error {
-	r, err := v.org.RequestPage(v.ctx(), *v.session, v.path("id"))
+	r, err := v.org.RequestForm(v.ctx(), *v.session, v.path("id"))
 	if err != nil {
 		return err
 	}
@@ -54,9 +54,7 @@ func (v *visit) rejectPage(status int, problem *errorView) error {
 		return err
 	}
 	if w.StepUp != nil {
-		if err := v.withLogin(w.StepUp); err != nil {
-			return err
-		}
+		w.StepUp.withLogin(r.Means)
 	}
 	w.Problem = problem
 	return v.render(view{name: "reject", title: w.Title, area: "inbox", status: status, data: w})
@@ -234,18 +232,14 @@ var freezeHours = []string{"72", "24", "4"}
 func showFreeze(v *visit) error { return v.freezePage(http.StatusOK, nil) }
 
 func (v *visit) freezePage(status int, problem *errorView) error {
-	r, err := v.org.RequestPage(v.ctx(), *v.session, v.path("id"))
+	r, err := v.org.RequestForm(v.ctx(), *v.session, v.path("id"))
 	if err != nil {
 		return err
 	}
 	w := v.requestReader(r).freezeView(func(name string) string { return v.form(name) })
 	w.Problem, w.After = problem, v.query("after") == "rejected"
 	if len(w.Targets) > 0 {
-		means, err := v.org.Means(v.ctx(), *v.session)
-		if err != nil {
-			return err
-		}
-		w.StepUp = v.stepUpFor(v.t("freeze.verb"), means)
+		w.StepUp = v.stepUpFor(v.t("freeze.verb"), r.Means)
 	}
 	return v.render(view{name: "freeze", title: w.Title, area: "inbox", status: status, data: w})
 }

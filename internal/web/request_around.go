@@ -120,7 +120,7 @@ func withdraw(v *visit) error {
 func showReassign(v *visit) error { return v.reassignPage(http.StatusOK, nil) }
 
 func (v *visit) reassignPage(status int, problem *errorView) error {
-	r, err := v.org.RequestPage(v.ctx(), *v.session, v.path("id"))
+	r, err := v.org.ReassignForm(v.ctx(), *v.session, v.path("id"))
 	if err != nil {
 		return err
 	}
@@ -129,13 +129,7 @@ func (v *visit) reassignPage(status int, problem *errorView) error {
 		return err
 	}
 	w.Problem = problem
-	if w.May {
-		people, err := v.org.HandOverTo(v.ctx(), *v.session, r.Approval.ID)
-		if err != nil {
-			return err
-		}
-		w.People = choices(people, v.form("to"))
-	}
+	w.People = choices(r.HandTo, v.form("to"))
 	return v.render(view{name: "reassign", title: w.Title, area: "inbox", status: status, data: w})
 }
 

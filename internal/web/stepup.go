@@ -67,7 +67,7 @@ type actingChoice struct {
 
 func showAct(act countersign.Act) func(*visit) error {
 	return func(v *visit) error {
-		r, err := v.org.RequestPage(v.ctx(), *v.session, v.path("id"))
+		r, err := v.org.RequestForm(v.ctx(), *v.session, v.path("id"))
 		if err != nil {
 			return err
 		}
@@ -122,7 +122,8 @@ func (v *visit) stepUpView(r *authority.RequestView, act countersign.Act) (stepU
 	if w.Form == nil {
 		return w, nil
 	}
-	return w, v.withLogin(&w.Form.StepUp)
+	w.Form.StepUp.withLogin(r.Means)
+	return w, nil
 }
 
 // stepUpCard draws the document from its canonical bytes, and from nothing else.

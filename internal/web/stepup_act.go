@@ -116,7 +116,7 @@ func (v *visit) refuseAct(id string, act countersign.Act, err error) error {
 	if !errors.As(err, &p) || p.Status >= 500 || p.Code == countersign.CodeNotFound {
 		return err
 	}
-	r, err := v.org.RequestPage(v.ctx(), *v.session, id)
+	r, err := v.org.RequestForm(v.ctx(), *v.session, id)
 	if err != nil {
 		return err
 	}
