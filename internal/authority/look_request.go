@@ -6,7 +6,97 @@ import (
 	"slices"
 
 	"github.com/countersign/countersign"
+	"github.com/countersign/countersign/internal/audit"
+	"github.com/countersign/countersign/internal/store"
 )
+
+// RequestPage reads a request for a page. Whoever may not see it cannot learn that it is
+// there. All of it is one snapshot.
+func (a *Authority) RequestPage(ctx context.Context, s Session, id string) (*RequestView, error) {
+	return a.requestPage(ctx, s, id, func(*pageReader, *RequestView) error { return nil })
+}
+
+// RequestPageWhole is RequestPage with the attachments, the thread of questions, and what
+// took its place.
+func (a *Authority) RequestPageWhole(ctx context.Context, s Session, id string) (*RequestView, error) {
+	return a.requestPage(ctx, s, id, (*pageReader).rest)
+}
+
+func (a *Authority) requestPage(ctx context.Context, s Session, id string, more func(*pageReader, *RequestView) error) (*RequestView, error) {
+	head, err := a.book.last()
+	if err != nil && !errors.Is(err, errNotCovered) {
+		return nil, fault(err)
+	}
+	page, err := look(ctx, a, s, func(r *reading) (*requestShown, error) { return r.request(head, id, more) })
+	if err != nil {
+		return nil, err
+	}
+	return page.whole(ctx, a, head)
+}
+
+// requestShown is a request as it was read, before its receipt is put together.
+type requestShown struct {
+	view    *RequestView
+	c       *caseFile
+	entries []audit.Logged // of the receipt
+}
+
+// whole adds the receipt, which is proven out of tiles that never change.
+func (p *requestShown) whole(ctx context.Context, a *Authority, head signedHead) (*RequestView, error) {
+	if p.c.allows() {
+		if err := a.withReceipt(ctx, p.c, p.view.Approval, p.entries, head); err != nil {
+			return nil, fault(err)
+		}
+	}
+	return p.view, nil
+}
+
+// request reads a request for a page, with more that the page shows.
+func (r *reading) request(head signedHead, id string, more func(*pageReader, *RequestView) error) (*requestShown, error) {
+	a, tx, s := r.a, r.tx, r.s
+	if err := s.live.MaySee(id); err != nil {
+		return nil, notFound().WithCause(err)
+	}
+	if err := tx.Ahead(func() { requestAhead(tx, s, id) }); err != nil {
+		return nil, err
+	}
+	f, v, err := a.find(tx, Caller{Session: &s}, id)
+	if err != nil {
+		return nil, err
+	}
+	f.asOf(tx.Now())
+	p := &pageReader{a: a, tx: tx, c: f, v: v, s: s, of: a.dossier(tx, f), published: head.tree.N, names: map[string]string{}}
+	out := &requestShown{c: f}
+	if out.view, err = p.read(); err != nil {
+		return nil, err
+	}
+	if out.view.Approval, err = a.view(f, v); err != nil {
+		return nil, err
+	}
+	if f.allows() {
+		if out.entries, err = receiptEntries(tx, f); err != nil {
+			return nil, err
+		}
+	}
+	return out, more(p, out.view)
+}
+
+// requestAhead asks ahead for what the page of a request begins with.
+func requestAhead(tx *store.Tx, s Session, id string) {
+	findAhead(tx, Caller{Session: &s}, id)
+	if entries, err := tx.EntriesAbout(id, maxTimeline); err == nil {
+		if people, keys, err := actorsOf(entries); err == nil {
+			tx.PeopleByID(people)
+			tx.KeysByID(keys)
+		}
+	}
+	tx.Attachments(id)
+	thread, _ := tx.Questions(id)
+	if ids := entriesOfThread(thread); len(ids) > 0 {
+		tx.EntriesByID(ids)
+		tx.OpeningsOfEach(ids)
+	}
+}
 
 // RequestForm is RequestPage with what the person can prove themself with. Whoever was
 // handed over sees of that what they sign in with, and no list.
