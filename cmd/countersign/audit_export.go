@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/countersign/countersign/internal/authority"
+	"github.com/countersign/countersign/internal/checkpoint"
 	"github.com/countersign/countersign/internal/store"
 )
 
@@ -133,12 +134,12 @@ func (o *onData) choose(ctx context.Context, config Config, db *store.DB) (*data
 func (d *data) close() error { return d.db.Close() }
 
 // openKeys reads the keys, and makes none: who only looks leaves no trace.
-func (d *data) openKeys() (*authority.Keys, error) {
+func (d *data) openKeys() (*checkpoint.Keys, error) {
 	names, err := filepath.Glob(filepath.Join(d.keys, "log-*"))
 	if err != nil || len(names) == 0 {
 		return nil, withHint(fmt.Errorf("there are no keys of the log in %s", d.keys), "name the server's configuration with --config; where the keys are lost, countersign audit recover --new-origin")
 	}
-	return authority.OpenKeys(d.keys, d.org.Origin)
+	return checkpoint.OpenKeys(d.keys, d.org.Origin)
 }
 
 // exportCmd writes the log for somebody who will verify it elsewhere.
@@ -195,14 +196,14 @@ func (c *keysCmd) Run(ctx context.Context, p *process) error {
 		if err != nil {
 			return answer{}, err
 		}
-		all, err := authority.LogKeys(ctx, d.db.For(d.org.ID), keys)
+		all, err := checkpoint.LogKeys(ctx, d.db.For(d.org.ID), keys)
 
 		return answer{value: all, text: func() { p.logKeys(all) }}, err
 	})
 }
 
 // logKeys writes lines that audit verify --key takes as a file.
-func (p *process) logKeys(all []authority.LogKeyInfo) {
+func (p *process) logKeys(all []checkpoint.LogKeyInfo) {
 	for _, k := range all {
 		switch {
 		case k.Since < 0:

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"github.com/countersign/countersign/internal/authority"
+	"github.com/countersign/countersign/internal/checkpoint"
 	"github.com/countersign/countersign/internal/store"
 )
 
@@ -36,7 +37,7 @@ func (c *recoverCmd) Run(ctx context.Context, p *process) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, guard.Close()) }()
-	if cfg.Keys, err = authority.OpenKeys(d.keys, d.org.Origin); err != nil {
+	if cfg.Keys, err = checkpoint.OpenKeys(d.keys, d.org.Origin); err != nil {
 		return err
 	}
 	bar := p.progress("entries checked")

@@ -1,6 +1,9 @@
 package main
 
-import "github.com/countersign/countersign/internal/authority"
+import (
+	"github.com/countersign/countersign/internal/authority"
+	"github.com/countersign/countersign/internal/checkpoint"
+)
 
 // keyRotateCmd makes a new key of the server's own while it runs. The same without a
 // server is audit rotate.
@@ -30,11 +33,11 @@ func (p *process) rotated(r *authority.Rotation) answer {
 	return answer{value: r, text: func() {
 		p.printf("rotated:  %s\nold:      %s\nnew:      %s\nentry:    %s\n", r.Kind, r.Old, r.New, r.Entry)
 		switch r.Kind {
-		case authority.KeyKindLog:
+		case checkpoint.KindLog:
 			p.printf("\nGive the new key to whoever verifies, beside the old one. The old secret may be deleted now\n(log-N.key); its public half (log-N.pub) stays.\n")
-		case authority.KeyKindSeal:
+		case checkpoint.KindSeal:
 			p.printf("resealed: %d secrets, %d left to the old key\n", r.Resealed, r.Left)
-		case authority.KeyKindHMAC:
+		case checkpoint.KindHMAC:
 			p.printf("\nKeep the old key: accounts in history are compared with it until they are recorded again.\n")
 		}
 	}}

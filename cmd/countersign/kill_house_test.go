@@ -23,6 +23,7 @@ import (
 	"github.com/countersign/countersign/internal/authn"
 	"github.com/countersign/countersign/internal/authn/softkey"
 	"github.com/countersign/countersign/internal/authority"
+	"github.com/countersign/countersign/internal/checkpoint"
 	"github.com/countersign/countersign/internal/policy"
 	"github.com/countersign/countersign/internal/store"
 	"github.com/countersign/countersign/policies"
@@ -117,7 +118,7 @@ func (p *plant) found(ctx context.Context) {
 		Settings: authority.Settings{CoolOff: &zero, HistorySettling: &zero}, Policy: policy.Source{File: policies.Procurement, Text: text}})
 	p.must(err)
 	p.cfg.Org = org
-	keys, err := authority.OpenKeys(filepath.Join(p.dir, "keys"), authority.LogOrigin(host, org))
+	keys, err := checkpoint.OpenKeys(filepath.Join(p.dir, "keys"), authority.LogOrigin(host, org))
 	p.must(err)
 	guard, err := store.OpenFileGuard(filepath.Join(p.dir, "guard"))
 	p.must(err)

@@ -16,6 +16,7 @@ import (
 	countersign "github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/audit"
 	"github.com/countersign/countersign/internal/authority"
+	"github.com/countersign/countersign/internal/checkpoint"
 	"github.com/countersign/countersign/internal/store"
 	"github.com/countersign/countersign/internal/store/storetest"
 	"golang.org/x/mod/sumdb/note"
@@ -296,7 +297,7 @@ func (l *load) published(ctx context.Context, db *store.DB, head store.Head) {
 	defer guard.Close()
 	held, err := guard.Load(ctx, head.Origin)
 	l.must(err)
-	keys, err := authority.OpenKeys(filepath.Join(l.dir, "keys"), head.Origin)
+	keys, err := checkpoint.OpenKeys(filepath.Join(l.dir, "keys"), head.Origin)
 	l.must(err)
 	v, err := note.NewVerifier(keys.Verifiers()[0])
 	l.must(err)
@@ -393,7 +394,7 @@ func (l *load) exported() {
 			l.t.Fatalf("%d of %d entries are published", head.SignedSize, head.Size)
 		}
 	}
-	keys, err := authority.OpenKeys(filepath.Join(l.dir, "keys"), head.Origin)
+	keys, err := checkpoint.OpenKeys(filepath.Join(l.dir, "keys"), head.Origin)
 	l.must(err)
 	dir := l.t.TempDir()
 	_, err = authority.ExportLog(ctx, authority.ExportConfig{DB: db, Verifiers: keys.Verifiers(), Dir: dir})

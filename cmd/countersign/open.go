@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/countersign/countersign/internal/authority"
+	"github.com/countersign/countersign/internal/checkpoint"
 	"github.com/countersign/countersign/internal/policy"
 	"github.com/countersign/countersign/internal/store"
 	"github.com/countersign/countersign/internal/web"
@@ -91,7 +92,7 @@ func (in *installation) open(ctx context.Context, first *foundation, log *slog.L
 		return err
 	}
 	for _, o := range organisations {
-		keys, err := authority.OpenKeys(keysFolder(in.config.Keys, o.ID, len(organisations)), o.Origin)
+		keys, err := checkpoint.OpenKeys(keysFolder(in.config.Keys, o.ID, len(organisations)), o.Origin)
 		if err != nil {
 			return err
 		}

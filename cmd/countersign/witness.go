@@ -13,7 +13,7 @@ import (
 
 	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/audit"
-	"github.com/countersign/countersign/internal/authority"
+	"github.com/countersign/countersign/internal/checkpoint"
 	"github.com/countersign/countersign/internal/store"
 )
 
@@ -51,8 +51,8 @@ func (w witnessAt) name() string {
 
 // witnesses holds the configured witnesses against each other.
 func (l *configLoader) witnesses() {
-	if n := len(l.c.Witnesses); n > authority.MaxWitnesses {
-		l.wrong("witnesses", "", "%d of them: at most %d", n, authority.MaxWitnesses)
+	if n := len(l.c.Witnesses); n > checkpoint.MaxWitnesses {
+		l.wrong("witnesses", "", "%d of them: at most %d", n, checkpoint.MaxWitnesses)
 	}
 	keys, addresses := map[string]bool{}, map[string]bool{}
 	for _, w := range l.c.Witnesses {
@@ -91,10 +91,10 @@ func (w witnessAt) ask(ctx context.Context, request []byte) (status int, content
 }
 
 // witnessesOf are the witnesses that the authority is to ask.
-func witnessesOf(c *Config) []authority.Witness {
-	var all []authority.Witness
+func witnessesOf(c *Config) []checkpoint.Witness {
+	var all []checkpoint.Witness
 	for _, w := range c.Witnesses {
-		all = append(all, authority.Witness{Key: w.Key, Ask: w.ask})
+		all = append(all, checkpoint.Witness{Key: w.Key, Ask: w.ask})
 	}
 	return all
 }

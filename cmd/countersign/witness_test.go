@@ -13,6 +13,7 @@ import (
 	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/audit"
 	"github.com/countersign/countersign/internal/authority"
+	"github.com/countersign/countersign/internal/checkpoint"
 	"github.com/countersign/countersign/internal/testkit"
 )
 
@@ -22,7 +23,7 @@ func TestRuling31CosignedOverTheNetwork(t *testing.T) {
 	p := newPlant(t, inFolder(t))
 	w := testkit.NewWitness("witness.example/w1")
 	origin := authority.LogOrigin(strings.TrimPrefix(p.url, "http://"), p.cfg.Org)
-	keys, err := authority.OpenKeys(filepath.Join(p.dir, "keys"), origin)
+	keys, err := checkpoint.OpenKeys(filepath.Join(p.dir, "keys"), origin)
 	p.must(err)
 	p.must(w.Follow(origin, keys.Verifiers()...))
 	outside := httptest.NewServer(w)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/internal/authority"
+	"github.com/countersign/countersign/internal/checkpoint"
 	"github.com/countersign/countersign/internal/policy"
 	"github.com/countersign/countersign/internal/store"
 	"github.com/countersign/countersign/policies"
@@ -67,7 +68,7 @@ func openForStart(b *testing.B, dir, path, org string) (closeAll func()) {
 	fail(err)
 	guard, err := store.OpenFileGuard(filepath.Join(dir, "guard"))
 	fail(err)
-	keys, err := authority.OpenKeys(filepath.Join(dir, "keys"), authority.LogOrigin("localhost:8080", org))
+	keys, err := checkpoint.OpenKeys(filepath.Join(dir, "keys"), authority.LogOrigin("localhost:8080", org))
 	fail(err)
 	a, err := authority.Open(ctx, authority.Config{DB: db.For(org), Keys: keys, Guard: guard, Log: slog.New(slog.DiscardHandler)})
 	fail(err)

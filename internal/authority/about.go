@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/countersign/countersign"
+	"github.com/countersign/countersign/internal/checkpoint"
 	"github.com/countersign/countersign/internal/store"
 )
 
@@ -19,7 +20,7 @@ func (a *Authority) LogAbout(ctx context.Context, c Caller, subject string, type
 	if err := a.MayAudit(ctx, c); err != nil {
 		return nil, err
 	}
-	head, err := a.book.last()
+	head, err := a.publisher.Last()
 	if err != nil {
 		return nil, fault(err)
 	}
@@ -31,14 +32,14 @@ func (a *Authority) LogAbout(ctx context.Context, c Caller, subject string, type
 	return out, fault(err)
 }
 
-func logAbout(tx *store.Tx, head signedHead, subject string, types ...countersign.EntryType) ([]LoggedEntry, error) {
+func logAbout(tx *store.Tx, head checkpoint.Head, subject string, types ...countersign.EntryType) ([]LoggedEntry, error) {
 	rows, err := tx.EntriesBySubject(subject, -1, maxAbout)
 	if err != nil {
 		return nil, err
 	}
 	var out []LoggedEntry
 	for _, r := range rows {
-		if r.Index >= head.tree.N { // only what is published
+		if r.Index >= head.Tree.N { // only what is published
 			break
 		}
 		leaf, err := countersign.ParseLeaf(r.Leaf)

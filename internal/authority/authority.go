@@ -22,6 +22,7 @@ import (
 	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/audit"
 	"github.com/countersign/countersign/internal/authn"
+	"github.com/countersign/countersign/internal/checkpoint"
 	"github.com/countersign/countersign/internal/policy"
 	"github.com/countersign/countersign/internal/store"
 )
@@ -30,35 +31,33 @@ import (
 // otherwise.
 type Config struct {
 	DB    *store.DB // bound to the organisation
-	Keys  *Keys
+	Keys  *checkpoint.Keys
 	Guard store.Guard
 	Log   *slog.Logger
 
-	Witnesses []Witness           // who cosign what the log publishes; may be empty
-	Roots     []*x509.Certificate // attestation roots whose devices count as hardware; may be empty
-	Origins   []string            // further origins of the pages; public_url's is always in
-	Simulated bool                // accept the demo's software authenticator
-	Steady    func() time.Time    // a clock that never jumps; nil is the process's own
+	Witnesses []checkpoint.Witness // who cosign what the log publishes; may be empty
+	Roots     []*x509.Certificate  // attestation roots whose devices count as hardware; may be empty
+	Origins   []string             // further origins of the pages; public_url's is always in
+	Simulated bool                 // accept the demo's software authenticator
+	Steady    func() time.Time     // a clock that never jumps; nil is the process's own
 }
 
 // Authority decides for one organisation. It is safe for concurrent use.
 type Authority struct {
-	db           *store.DB
-	keys         *Keys
-	log          *slog.Logger
-	org          store.Organisation // id, name, host, URLs, origin, demo: they never change
-	ring         secretRing
-	fingerprints accountNames
-	blocklist    *authn.Blocklist
-	rp           *authn.RelyingParty
-	roots        []*x509.Certificate
-	simulated    bool
-	hashing      authn.Argon2
-	hashes       chan struct{} // bounds the memory that password hashing takes at once
+	db        *store.DB
+	keys      *checkpoint.Keys
+	log       *slog.Logger
+	org       store.Organisation // id, name, host, URLs, origin, demo: they never change
+	blocklist *authn.Blocklist
+	rp        *authn.RelyingParty
+	roots     []*x509.Certificate
+	simulated bool
+	hashing   authn.Argon2
+	hashes    chan struct{} // bounds the memory that password hashing takes at once
 
-	book      *book
-	witnesses []*witness
-	patience  time.Duration // how long an answer waits for a witness, where the policy says so
+	publisher *checkpoint.Publisher
+	patience  time.Duration  // how long an answer waits for a witness, where the policy says so
+	options   policy.Options // of every policy that is loaded here, without its kinds
 	metrics   *metrics
 
 	rotation  sync.Mutex                 // held by whoever rotates a key
@@ -101,9 +100,6 @@ func Open(ctx context.Context, cfg Config) (*Authority, error) {
 		// make thirteen people wait. No other organisation is ever stamped a demo.
 		a.hashing = authn.Argon2{Memory: 8 << 10, Passes: 1, Threads: 1}
 	}
-	if err := a.useSecrets(); err != nil {
-		return nil, err
-	}
 	if a.blocklist, err = authn.LoadBlocklist(); err != nil {
 		return nil, err
 	}
@@ -118,10 +114,13 @@ func Open(ctx context.Context, cfg Config) (*Authority, error) {
 	}
 	a.clock.steadily = cfg.Steady
 	a.patience = cosignWait
-	if a.witnesses, err = newWitnesses(cfg.Witnesses, a.db.Now()); err != nil {
-		return nil, err
+	a.options = policy.Options{Hardware: len(cfg.Roots) > 0, Witness: len(cfg.Witnesses) > 0}
+	if a.org.Origin != a.keys.Origin {
+		return nil, fmt.Errorf("the organisation's log is named %q, and its keys are for %q: they do not belong together", a.org.Origin, a.keys.Origin)
 	}
-	if a.book, err = openBook(ctx, a, cfg.Guard); err != nil {
+	a.publisher, err = checkpoint.Open(ctx, checkpoint.Config{DB: a.db, Keys: a.keys, Guard: cfg.Guard, Log: a.log, Witnesses: cfg.Witnesses,
+		Trusted: a.trusted, Signs: a.metrics.checkpoints.Inc, Process: processName})
+	if err != nil {
 		return nil, err
 	}
 	return a, nil
@@ -183,14 +182,15 @@ func Create(ctx context.Context, db *store.DB, n NewOrganisation) (org string, e
 // LogOrigin names the log of an organisation.
 func LogOrigin(host, org string) string { return host + "/log/" + org }
 
-func secretKeys(ring map[int][32]byte) []authn.SecretKey {
-	var keys []authn.SecretKey
-	for n := range ring {
-		keys = append(keys, authn.SecretKey{ID: keyName(n), Key: ring[n]})
-	}
-	sortSecretKeys(keys)
-	return keys
+// optionsFor are the options that a policy is loaded with beside these custom kinds.
+func (a *Authority) optionsFor(kinds []string) policy.Options {
+	options := a.options
+	options.Kinds = kinds
+	return options
 }
+
+// trusted refuses while the clock cannot be trusted.
+func (a *Authority) trusted(ctx context.Context) error { return a.clock.check(ctx, a.db) }
 
 // Actors of entries that are neither a person nor a key.
 const (
@@ -261,7 +261,7 @@ func (a *Authority) version(p store.Policy, kinds []string) (*policy.Version, er
 		return nil, fmt.Errorf("policy version %d: %w", p.Version, err)
 	}
 	src.File = fmt.Sprintf("policy version %d", p.Version)
-	src.Options = policy.Options{Hardware: len(a.roots) > 0, Witness: len(a.witnesses) > 0, Kinds: kinds}
+	src.Options = a.optionsFor(kinds)
 	v, err := policy.Load(src)
 	if err != nil {
 		return nil, fmt.Errorf("policy version %d no longer loads: %w", p.Version, err)
@@ -292,10 +292,10 @@ func fault(err error) error {
 		return p
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return countersign.NewProblem(countersign.CodeUnavailable, "the answer did not come in time").WithCause(err)
-	case errors.Is(err, errNotCosigned):
+	case errors.Is(err, checkpoint.ErrNotCosigned):
 		return countersign.NewProblem(countersign.CodeUnavailable, "no witness has cosigned the log entry yet, and the policy waits for one").
 			WithHint("ask again with the same content: nothing is lost, and nothing is done twice").WithCause(err)
-	case errors.Is(err, errNotCovered), errors.Is(err, ErrGuard):
+	case errors.Is(err, checkpoint.ErrNotCovered), errors.Is(err, checkpoint.ErrGuard):
 		return countersign.NewProblem(countersign.CodeUnavailable, "the log entry is not signed yet").
 			WithHint("ask again in a second with the same content: you get the same answer").WithCause(err)
 	case errors.Is(err, store.ErrUnavailable), errors.Is(err, store.ErrFull), errors.Is(err, store.ErrClosed), errors.Is(err, store.ErrBusy):

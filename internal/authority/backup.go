@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign"
+	"github.com/countersign/countersign/internal/checkpoint"
 	"github.com/countersign/countersign/internal/store"
 )
 
@@ -110,7 +111,7 @@ func Backup(ctx context.Context, cfg BackupConfig) (*Manifest, error) {
 			return nil, err
 		}
 	}
-	return m, syncDir(filepath.Dir(cfg.File))
+	return m, checkpoint.SyncDir(filepath.Dir(cfg.File))
 }
 
 // describeCopy opens a copy, checks its logs whole, and says what it holds.
@@ -313,7 +314,7 @@ func Restore(ctx context.Context, cfg RestoreConfig) (*Manifest, error) {
 			return m, err
 		}
 	}
-	return m, syncDir(dir)
+	return m, checkpoint.SyncDir(dir)
 }
 
 func unpack(ctx context.Context, r io.Reader, path string) (*Manifest, error) {

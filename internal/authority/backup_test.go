@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/countersign/countersign/internal/authority"
+	"github.com/countersign/countersign/internal/checkpoint"
 	"github.com/countersign/countersign/internal/store"
 	"github.com/countersign/countersign/internal/store/storetest"
 )
@@ -92,7 +93,7 @@ func TestRuling30BackupAndRestore(t *testing.T) {
 func TestRuling32BackupHasNoKeys(t *testing.T) {
 	h := onSQLite(t)
 	h.submit(order("PO-1", "900.00"))
-	_, err := h.a.RotateKeyOffline(h.ctx, authority.KeyKindSeal)
+	_, err := h.a.RotateKeyOffline(h.ctx, checkpoint.KindSeal)
 	h.must(err)
 	file, _ := h.backup()
 	data, err := os.ReadFile(file)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/authority"
+	"github.com/countersign/countersign/internal/checkpoint"
 	"github.com/countersign/countersign/internal/policy"
 	"github.com/countersign/countersign/internal/store"
 	"github.com/countersign/countersign/policies"
@@ -45,7 +46,7 @@ func newBench(b *testing.B) *bench {
 		Settings: authority.Settings{CoolOff: &zero, HistorySettling: &zero}, Policy: policy.Source{File: policies.Procurement, Text: text}})
 	ok(err)
 	dir := b.TempDir()
-	keys, err := authority.OpenKeys(filepath.Join(dir, "keys"), authority.LogOrigin("localhost:8080", org))
+	keys, err := checkpoint.OpenKeys(filepath.Join(dir, "keys"), authority.LogOrigin("localhost:8080", org))
 	ok(err)
 	guard, err := store.OpenFileGuard(filepath.Join(dir, "guard"))
 	ok(err)

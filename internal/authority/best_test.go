@@ -7,6 +7,7 @@ import (
 
 	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/authority"
+	"github.com/countersign/countersign/internal/checkpoint"
 	"github.com/countersign/countersign/internal/store"
 )
 
@@ -49,7 +50,7 @@ func actsOfPower(d *dweller, waits *authority.Enrolled, prove func(subject strin
 	err["confirm"] = h.a.ConfirmEnrolment(h.ctx, d.session, waits.ID, authority.ConfirmBody{Compare: waits.Compare, StepUp: prove("confirm:" + waits.ID)})
 	_, err["invite"] = h.a.Invite(h.ctx, d.session, h.who["priya"].id, prove("invite:"+h.who["priya"].id))
 	_, err["add a person"] = h.a.AddPerson(h.ctx, d.session, authority.NewPerson{Login: "jonas", Name: "Jonas Weber"}, prove(authority.AddPersonSubject("jonas")))
-	_, err["rotate"] = h.a.RotateKey(h.ctx, d.session, authority.KeyKindLog, prove("rotate:log"))
+	_, err["rotate"] = h.a.RotateKey(h.ctx, d.session, checkpoint.KindLog, prove("rotate:log"))
 	_, err["delegate"] = h.a.Delegate(h.ctx, d.session, authority.DelegationBody{To: h.who["marta"].id, Ends: "2026-11-30T09:00:00Z", Reason: "away",
 		StepUp: prove(authority.DelegationSubject(authority.DelegationBody{To: h.who["marta"].id, Ends: "2026-11-30T09:00:00Z"}))})
 	return err

@@ -10,6 +10,7 @@ import (
 	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/approval"
 	"github.com/countersign/countersign/internal/audit"
+	"github.com/countersign/countersign/internal/checkpoint"
 	"github.com/countersign/countersign/internal/store"
 )
 
@@ -277,7 +278,7 @@ func (a *Authority) answer(ctx context.Context, c *caseFile, committed store.Com
 	if err != nil {
 		return nil, err
 	}
-	head, err := a.settle(ctx, committed)
+	head, err := a.publisher.Settle(ctx, committed)
 	if !c.allows() {
 		if err != nil {
 			a.log.Warn("an entry is not covered by a checkpoint yet", "request", c.row.ID, "error", err)
@@ -297,7 +298,7 @@ func (a *Authority) answer(ctx context.Context, c *caseFile, committed store.Com
 	default: // whoever only looks waits for nothing
 		receipt, err = a.receipt(ctx, c, head)
 	}
-	if errors.Is(err, errNotCovered) {
+	if errors.Is(err, checkpoint.ErrNotCovered) {
 		a.waitsToBeCovered(c, out, err)
 		return out, nil
 	}
@@ -313,13 +314,13 @@ func (a *Authority) waitsToBeCovered(c *caseFile, out *countersign.Approval, err
 	a.log.Warn("an approval is not covered by a checkpoint yet", "request", c.row.ID, "error", err)
 	out.Status, out.NotBefore, out.ReleaseBy = countersign.StatusPending, "", ""
 	out.Missing = []string{"the log entry to be signed; ask again in a second"}
-	if errors.Is(err, errNotCosigned) {
+	if errors.Is(err, checkpoint.ErrNotCosigned) {
 		out.Missing = []string{"the log entry to be cosigned by a witness; ask again in a moment"}
 	}
 }
 
 // receipt puts the receipt of a case together under a published checkpoint.
-func (a *Authority) receipt(ctx context.Context, c *caseFile, head signedHead) (countersign.Receipt, error) {
+func (a *Authority) receipt(ctx context.Context, c *caseFile, head checkpoint.Head) (countersign.Receipt, error) {
 	entries, err := a.receiptOf(ctx, c)
 	if err != nil {
 		return countersign.Receipt{}, err
@@ -334,9 +335,9 @@ func (c *caseFile) allows() bool {
 
 // withReceipt puts the receipt into an answer that allows something, or lets the answer
 // wait for being covered.
-func (a *Authority) withReceipt(ctx context.Context, c *caseFile, out *countersign.Approval, entries []audit.Logged, head signedHead) error {
+func (a *Authority) withReceipt(ctx context.Context, c *caseFile, out *countersign.Approval, entries []audit.Logged, head checkpoint.Head) error {
 	receipt, err := a.receiptUnder(ctx, c, entries, head)
-	if errors.Is(err, errNotCovered) {
+	if errors.Is(err, checkpoint.ErrNotCovered) {
 		a.waitsToBeCovered(c, out, err)
 		return nil
 	}
@@ -346,26 +347,26 @@ func (a *Authority) withReceipt(ctx context.Context, c *caseFile, out *countersi
 	return err
 }
 
-func (a *Authority) receiptUnder(ctx context.Context, c *caseFile, entries []audit.Logged, head signedHead) (countersign.Receipt, error) {
+func (a *Authority) receiptUnder(ctx context.Context, c *caseFile, entries []audit.Logged, head checkpoint.Head) (countersign.Receipt, error) {
 	head, err := a.coveredBy(c, entries, head)
 	if err != nil {
 		return countersign.Receipt{}, err
 	}
-	return audit.BuildReceipt(audit.ReceiptInput{Entries: entries, Checkpoint: head.checkpoint, Prove: a.book.prove(ctx)})
+	return audit.BuildReceipt(audit.ReceiptInput{Entries: entries, Checkpoint: head.Checkpoint, Prove: a.publisher.Prove(ctx)})
 }
 
 // coveredBy finds the checkpoint that covers all entries of a case's receipt.
-func (a *Authority) coveredBy(c *caseFile, entries []audit.Logged, head signedHead) (signedHead, error) {
+func (a *Authority) coveredBy(c *caseFile, entries []audit.Logged, head checkpoint.Head) (checkpoint.Head, error) {
 	size := int64(0)
 	for _, e := range entries {
-		if e.Index < 0 || e.Index >= head.tree.N {
-			return head, errNotCovered
+		if e.Index < 0 || e.Index >= head.Tree.N {
+			return head, checkpoint.ErrNotCovered
 		}
 		size = max(size, e.Index+1)
 	}
-	head = a.book.best(head, size)
-	if c.allows() && c.state.Requirement.Witness && !a.book.cosignedOver(size) {
-		return head, errNotCosigned
+	head = a.publisher.Best(head, size)
+	if c.allows() && c.state.Requirement.Witness && !a.publisher.CosignedOver(size) {
+		return head, checkpoint.ErrNotCosigned
 	}
 	return head, nil
 }
@@ -507,7 +508,7 @@ func releaseEntry(tx *store.Tx, request string) (string, error) {
 			return e.ID, nil
 		}
 	}
-	return "", errNotCovered // it was written, and has no place in the log yet
+	return "", checkpoint.ErrNotCovered // it was written, and has no place in the log yet
 }
 
 // erasedDecisions gathers the decisions on a request that was erased, of which only

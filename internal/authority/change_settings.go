@@ -264,7 +264,7 @@ func (a *Authority) mayGo(tx *store.Tx, stored store.Policy, left, gone []string
 	if err != nil {
 		return err
 	}
-	src.File, src.Options = "policy", policy.Options{Hardware: len(a.roots) > 0, Witness: len(a.witnesses) > 0, Kinds: left}
+	src.File, src.Options = "policy", a.optionsFor(left)
 	if _, err := policy.Load(src); err != nil {
 		return countersign.NewProblem(countersign.CodeState, "kinds: the policy in force needs what would be taken away: %v", err).
 			WithHint("publish a policy without it first")

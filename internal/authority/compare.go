@@ -8,8 +8,6 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 
 	"github.com/countersign/countersign"
@@ -34,7 +32,7 @@ type compared struct {
 func (a *Authority) compareDigits(row store.Authenticator) (string, error) {
 	c := compared{Purpose: "countersign/compare/v1", Authenticator: row.ID, Credential: row.CredentialID}
 	if row.Type == store.FactorTOTP {
-		secret, err := a.ring.Open(a.place(row.ID), row.Secret)
+		secret, err := a.keys.Ring.Open(a.place(row.ID), row.Secret)
 		if err != nil {
 			return "", err
 		}
@@ -51,9 +49,7 @@ func (a *Authority) compareDigits(row store.Authenticator) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	a.keys.mu.RLock()
-	key := a.keys.HMAC[slices.Min(slices.Collect(maps.Keys(a.keys.HMAC)))]
-	a.keys.mu.RUnlock()
+	key := a.keys.OldestName()
 	m := hmac.New(sha256.New, key[:])
 	m.Write(text)
 	n := fmt.Sprintf("%06d", binary.BigEndian.Uint64(m.Sum(nil))%1_000_000)

@@ -139,7 +139,7 @@ func (e *enrolling) password(tx *store.Tx, standing authn.Standing) error {
 	}
 	id := countersign.NewID(countersign.PrefixAuthenticator, tx.Now())
 	return tx.InsertAuthenticator(store.Authenticator{ID: id, Person: e.s.Person.ID, Type: store.FactorPassword, Name: "password", Record: string(record), State: "{}",
-		Standing: string(text), Secret: a.ring.Seal(a.place(id), phc), Created: tx.Now()})
+		Standing: string(text), Secret: a.keys.Ring.Seal(a.place(id), phc), Created: tx.Now()})
 }
 
 // setPassword sets or replaces a person's password by its hash.
@@ -151,12 +151,12 @@ func (a *Authority) setPassword(tx *store.Tx, person string, phc []byte) error {
 	if row, err := passwordOf(all); err != nil {
 		return err
 	} else if row.ID != "" && waits(row) == nil {
-		row.Secret = a.ring.Seal(a.place(row.ID), phc)
+		row.Secret = a.keys.Ring.Seal(a.place(row.ID), phc)
 		return tx.UpdateAuthenticator(row)
 	}
 	id := countersign.NewID(countersign.PrefixAuthenticator, tx.Now())
 	return tx.InsertAuthenticator(store.Authenticator{ID: id, Person: person, Type: store.FactorPassword, Name: "password", Record: "{}", State: "{}", Standing: "{}",
-		Secret: a.ring.Seal(a.place(id), phc), Created: tx.Now()})
+		Secret: a.keys.Ring.Seal(a.place(id), phc), Created: tx.Now()})
 }
 
 // confirmPassword lets the password that came with an authenticator take the place of

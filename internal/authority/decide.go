@@ -218,7 +218,7 @@ func (a *Authority) judgeCode(ctx context.Context, row store.Authenticator, code
 	if err := errors.Join(json.Unmarshal([]byte(row.State), &state), json.Unmarshal([]byte(row.Standing), &u.standing)); err != nil {
 		return u, authn.TOTPResult{}, err
 	}
-	secret, err := a.ring.Open(a.place(row.ID), row.Secret)
+	secret, err := a.keys.Ring.Open(a.place(row.ID), row.Secret)
 	if err != nil {
 		return u, authn.TOTPResult{}, err
 	}

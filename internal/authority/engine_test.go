@@ -203,7 +203,8 @@ func (h *house) inspect() {
 		return
 	}
 	h.must(h.a.Publish(h.ctx))
-	h.must(h.a.CheckLog(h.ctx))
+	_, err := h.db.CheckLog(h.ctx, nil)
+	h.must(err)
 	report := h.exported()
 	var requests, decisions, unplaced, withoutEntry int64
 	h.read(func(tx *store.Tx) (err error) {

@@ -209,7 +209,7 @@ func (a *Authority) BeginEnrolment(ctx context.Context, s Session, kind authn.Ki
 		var secret []byte
 		if kind == authn.KindTOTP {
 			secret = authn.NewTOTPSecret()
-			pending.Secret = a.ring.Seal(a.place(pending.ID), secret)
+			pending.Secret = a.keys.Ring.Seal(a.place(pending.ID), secret)
 		}
 		ch, begun, err := a.ceremony(tx, beginning{Ceremony: authn.Ceremony{Purpose: authn.PurposeEnrol, Person: s.Person.ID, Subject: pending.ID},
 			session: s.ID(), pending: &pending})
@@ -276,7 +276,7 @@ func (a *Authority) EnrolmentBegun(ctx context.Context, s Session, challenge str
 		if row.Session != s.ID() || row.Purpose != string(authn.PurposeEnrol) || k.Pending == nil || k.Pending.Kind != authn.KindTOTP || !tx.Now().Before(row.Expires) {
 			return gone
 		}
-		secret, err := a.ring.Open(a.place(k.Pending.ID), k.Pending.Secret)
+		secret, err := a.keys.Ring.Open(a.place(k.Pending.ID), k.Pending.Secret)
 		if err != nil {
 			return err
 		}
@@ -341,7 +341,7 @@ func (a *Authority) FinishEnrolment(ctx context.Context, s Session, body EnrolBo
 	if err != nil {
 		return nil, fault(err)
 	}
-	if _, err := a.settle(ctx, committed); err != nil {
+	if _, err := a.publisher.Settle(ctx, committed); err != nil {
 		a.log.Warn("an enrolment is not covered by a checkpoint yet", "error", err)
 	}
 	return e.out, nil
@@ -377,7 +377,7 @@ func (e *enrolling) verify(taken authn.TakenChallenge) error {
 		e.row.CredentialID = e.logged.CredentialID
 		return nil
 	}
-	secret, err := e.a.ring.Open(e.a.place(e.pending.ID), e.pending.Secret)
+	secret, err := e.a.keys.Ring.Open(e.a.place(e.pending.ID), e.pending.Secret)
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/authn"
 	"github.com/countersign/countersign/internal/authority"
+	"github.com/countersign/countersign/internal/checkpoint"
 )
 
 // begun is an enrolment of a code generator, in a session of its own.
@@ -148,7 +149,7 @@ func TestDigitsAreOfTheEnrolledKey(t *testing.T) {
 		}
 		h.must(h.a.ConfirmEnrolment(h.ctx, claire.session, key.ID, authority.ConfirmBody{Compare: compact(key.Compare), StepUp: claire.stepUp("confirm:" + key.ID)}))
 		// A rotation does not change what was just read out.
-		_, err = h.a.RotateKeyOffline(h.ctx, authority.KeyKindHMAC)
+		_, err = h.a.RotateKeyOffline(h.ctx, checkpoint.KindHMAC)
 		h.must(err)
 		h.must(h.a.ConfirmEnrolment(h.ctx, claire.session, code.ID, authority.ConfirmBody{Compare: code.Compare, StepUp: claire.stepUp("confirm:" + code.ID)}))
 	})

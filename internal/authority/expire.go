@@ -28,13 +28,13 @@ func (a *Authority) Run(ctx context.Context) error {
 	defer save.Stop()
 	var witnesses sync.WaitGroup
 	defer witnesses.Wait()
-	for _, w := range a.witnesses {
-		witnesses.Go(func() { a.follow(ctx, w) })
+	for _, w := range a.publisher.Witnesses() {
+		witnesses.Go(func() { a.followWitness(ctx, w.Witness) })
 	}
 	var swept time.Time
 	for {
 		grown := a.db.Changed(store.LogGrew)
-		if err := a.sequence(ctx); err != nil && ctx.Err() == nil {
+		if err := a.publisher.Sequence(ctx); err != nil && ctx.Err() == nil {
 			a.log.Error("the log could not be published", "error", err)
 		}
 		select {
@@ -43,7 +43,7 @@ func (a *Authority) Run(ctx context.Context) error {
 		case <-grown:
 			continue
 		case <-save.C:
-			if err := a.saveSigned(ctx); err != nil && ctx.Err() == nil {
+			if err := a.publisher.SaveSigned(ctx); err != nil && ctx.Err() == nil {
 				a.log.Error("what is published could not be recorded", "error", err)
 			}
 			continue

@@ -302,39 +302,3 @@ func (f *exportFolder) tidy() error {
 		return os.Remove(path)
 	})
 }
-
-// LogKeyInfo is one verifier key of the log, and what it is for.
-type LogKeyInfo struct {
-	Key   string `json:"key"`
-	Since int64  `json:"since"` // size from which it signs; −1 for a key of an origin before this one
-	Now   bool   `json:"now"`   // it signs what comes next
-}
-
-// LogKeys tells which keys verify a log, out of the log and the public halves in the
-// keys folder. Nothing secret is used.
-func LogKeys(ctx context.Context, db *store.DB, keys *Keys) ([]LogKeyInfo, error) {
-	head, err := db.Head(ctx)
-	if err != nil {
-		return nil, err
-	}
-	a := &Authority{db: db, keys: keys}
-	a.org.Origin = head.Origin
-	c := &keyChain{}
-	if err := c.follow(ctx, a, head.Size); err != nil {
-		return nil, err
-	}
-	now := c.signing(keys, head.SignedSize)
-	since := map[string]int64{c.first(keys): 0}
-	for _, r := range c.links {
-		since[r.new] = r.index + 1
-	}
-	var out []LogKeyInfo
-	for _, k := range c.verifiers(keys) {
-		at, ok := since[k]
-		if !ok {
-			at = -1
-		}
-		out = append(out, LogKeyInfo{Key: k, Since: at, Now: k == now})
-	}
-	return out, nil
-}

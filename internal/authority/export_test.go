@@ -24,8 +24,8 @@ func Sweep(a *Authority, ctx context.Context) error {
 
 // NoteOverdue does what the loop does after each time that it has asked a witness.
 func NoteOverdue(a *Authority, ctx context.Context) error {
-	for _, w := range a.witnesses {
-		if err := a.noteOverdue(ctx, w); err != nil {
+	for _, w := range a.publisher.Witnesses() {
+		if err := a.noteOverdue(ctx, w.Witness); err != nil {
 			return err
 		}
 	}

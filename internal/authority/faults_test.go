@@ -11,6 +11,7 @@ import (
 	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/audit"
 	"github.com/countersign/countersign/internal/authority"
+	"github.com/countersign/countersign/internal/checkpoint"
 	"github.com/countersign/countersign/internal/store"
 	"golang.org/x/mod/sumdb/tlog"
 )
@@ -189,8 +190,9 @@ func TestRuling29ForeignCheckpointStopsSigning(t *testing.T) {
 		origin := h.a.Organisation().Origin
 		held, err := h.guard.Load(h.ctx, origin)
 		h.must(err)
-		last := h.cfg.Keys.Log[len(h.cfg.Keys.Log)-1]
-		foreign, err := audit.Checkpoint{Origin: origin, Size: 5000, Root: tlog.Hash{1}}.Sign(last.Signer)
+		signer, err := h.cfg.Keys.Signer(h.a.Verifiers()[0])
+		h.must(err)
+		foreign, err := audit.Checkpoint{Origin: origin, Size: 5000, Root: tlog.Hash{1}}.Sign(signer)
 		h.must(err)
 		h.must(h.guard.Advance(h.ctx, origin, held, foreign))
 		out, err := h.a.Submit(h.ctx, h.key, body(order("PO-1", "9.00"), nil))
@@ -198,7 +200,7 @@ func TestRuling29ForeignCheckpointStopsSigning(t *testing.T) {
 			h.t.Error("allowed on a log that somebody else continued")
 		}
 		for range 3 {
-			if err := h.a.Publish(h.ctx); !errors.Is(err, authority.ErrGuard) {
+			if err := h.a.Publish(h.ctx); !errors.Is(err, checkpoint.ErrGuard) {
 				h.t.Errorf("publish: %v", err)
 			}
 		}
@@ -207,7 +209,7 @@ func TestRuling29ForeignCheckpointStopsSigning(t *testing.T) {
 		if h.stop != nil {
 			h.stop()
 		}
-		if _, err := authority.Open(h.ctx, h.cfg); !errors.Is(err, authority.ErrGuard) {
+		if _, err := authority.Open(h.ctx, h.cfg); !errors.Is(err, checkpoint.ErrGuard) {
 			h.t.Errorf("open: %v", err)
 		}
 	})

@@ -13,6 +13,7 @@ import (
 	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/authn/softkey"
 	"github.com/countersign/countersign/internal/authority"
+	"github.com/countersign/countersign/internal/checkpoint"
 	"github.com/countersign/countersign/internal/policy"
 	"github.com/countersign/countersign/internal/store"
 	"github.com/countersign/countersign/policies"
@@ -153,7 +154,7 @@ func (h *house) open(db *store.DB, dir string) { h.openAs(db, dir, "localhost:80
 func (h *house) openAs(db *store.DB, dir, host string) {
 	h.t.Helper()
 	h.db = db
-	keys, err := authority.OpenKeys(filepath.Join(dir, "keys"), authority.LogOrigin(host, db.Org()))
+	keys, err := checkpoint.OpenKeys(filepath.Join(dir, "keys"), authority.LogOrigin(host, db.Org()))
 	h.must(err)
 	guard, err := store.OpenFileGuard(filepath.Join(dir, "guard"))
 	h.must(err)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/audit"
+	"github.com/countersign/countersign/internal/checkpoint"
 	"github.com/countersign/countersign/internal/store"
 	"golang.org/x/mod/sumdb/tlog"
 )
@@ -24,7 +25,7 @@ const mostNarrowed = 200
 
 // AuditPage reads it for whoever may audit. Entry is the index of the chosen entry, or nil.
 func (a *Authority) AuditPage(ctx context.Context, s Session, f EntryFilter, p TablePage, entry *int64) (*AuditPage, error) {
-	head, err := a.book.last()
+	head, err := a.publisher.Last()
 	if err != nil {
 		return nil, fault(err)
 	}
@@ -32,7 +33,7 @@ func (a *Authority) AuditPage(ctx context.Context, s Session, f EntryFilter, p T
 		if err := r.register(); err != nil {
 			return nil, err
 		}
-		out := &AuditPage{Checkpoint: head.checkpoint}
+		out := &AuditPage{Checkpoint: head.Checkpoint}
 		if entry != nil {
 			if out.Entry, err = r.entry(head, *entry); err != nil {
 				return nil, err
@@ -57,7 +58,7 @@ func (a *Authority) AuditPage(ctx context.Context, s Session, f EntryFilter, p T
 }
 
 // submission is the published entry by which a request was submitted; nil for none.
-func (r *reading) submission(head signedHead, request string) (*LoggedEntry, error) {
+func (r *reading) submission(head checkpoint.Head, request string) (*LoggedEntry, error) {
 	found, err := logAbout(r.tx, head, request, countersign.EntryRequestSubmitted)
 	if err != nil || len(found) == 0 {
 		return nil, err
@@ -84,18 +85,18 @@ type LogProofs struct {
 // LogProofs proves an entry, if one is named, and that the tree has grown out of one of
 // so many entries, where it has. All of it stands under one checkpoint.
 func (a *Authority) LogProofs(ctx context.Context, s Session, entry *int64, since int64) (*LogProofs, error) {
-	head, err := a.book.last()
+	head, err := a.publisher.Last()
 	if err != nil {
 		return nil, fault(err)
 	}
-	if head.checkpoint == nil {
+	if head.Checkpoint == nil {
 		return nil, notFound()
 	}
 	return look(ctx, a, s, func(r *reading) (*LogProofs, error) {
 		if err := r.register(); err != nil {
 			return nil, err
 		}
-		out := &LogProofs{Checkpoint: head.checkpoint}
+		out := &LogProofs{Checkpoint: head.Checkpoint}
 		if entry != nil {
 			e, err := r.logged(head, *entry)
 			if err != nil {
@@ -108,18 +109,18 @@ func (a *Authority) LogProofs(ctx context.Context, s Session, entry *int64, sinc
 				return nil, err
 			}
 		}
-		if since < 1 || since > head.tree.N {
+		if since < 1 || since > head.Tree.N {
 			return out, nil
 		}
-		out.Growth, err = audit.ConsistencyProof(since, head.tree.N, a.db.TilesIn(r.tx, head.tree.N))
+		out.Growth, err = audit.ConsistencyProof(since, head.Tree.N, a.db.TilesIn(r.tx, head.Tree.N))
 		out.Grown = err == nil
 		return out, err
 	})
 }
 
 // logged reads a published entry.
-func (r *reading) logged(head signedHead, index int64) (*LoggedEntry, error) {
-	if index < 0 || index >= head.tree.N {
+func (r *reading) logged(head checkpoint.Head, index int64) (*LoggedEntry, error) {
+	if index < 0 || index >= head.Tree.N {
 		return nil, notFound()
 	}
 	rows, err := r.tx.Entries(index, 1)
@@ -133,16 +134,16 @@ func (r *reading) logged(head signedHead, index int64) (*LoggedEntry, error) {
 	return &LoggedEntry{Index: index, ID: rows[0].ID, Leaf: string(rows[0].Leaf), Openings: openings}, err
 }
 
-func (r *reading) proven(head signedHead, e LoggedEntry) (*ProvenEntry, error) {
-	path, err := audit.InclusionProof(head.tree.N, e.Index, r.a.db.TilesIn(r.tx, head.tree.N))
+func (r *reading) proven(head checkpoint.Head, e LoggedEntry) (*ProvenEntry, error) {
+	path, err := audit.InclusionProof(head.Tree.N, e.Index, r.a.db.TilesIn(r.tx, head.Tree.N))
 	if err != nil {
 		return nil, err
 	}
-	return &ProvenEntry{e, audit.FormatProof(e.Index, path, head.checkpoint)}, nil
+	return &ProvenEntry{e, audit.FormatProof(e.Index, path, head.Checkpoint)}, nil
 }
 
 // behind adds, to a decision, what it was about and which key signed it.
-func (r *reading) behind(head signedHead, out *LogProofs) error {
+func (r *reading) behind(head checkpoint.Head, out *LogProofs) error {
 	leaf, err := countersign.ParseLeaf([]byte(out.Entry.Leaf))
 	if err != nil || leaf.Type != countersign.EntryDecisionMade {
 		return err
@@ -214,7 +215,7 @@ func (r *reading) principalsOf(actors []string) (map[string]string, error) {
 }
 
 // entry reads one published entry with its proof.
-func (r *reading) entry(head signedHead, index int64) (*EntryView, error) {
+func (r *reading) entry(head checkpoint.Head, index int64) (*EntryView, error) {
 	e, err := r.logged(head, index)
 	if err != nil {
 		return nil, err
@@ -227,7 +228,7 @@ func (r *reading) entry(head signedHead, index int64) (*EntryView, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &EntryView{EntryRow: rows[0], Leaf: []byte(e.Leaf), Openings: e.Openings, Proof: proven.Proof, Checkpoint: head.checkpoint, Verifiers: r.a.Verifiers()}
+	out := &EntryView{EntryRow: rows[0], Leaf: []byte(e.Leaf), Openings: e.Openings, Proof: proven.Proof, Checkpoint: head.Checkpoint, Verifiers: r.a.Verifiers()}
 	out.Receipt = out.Request != nil && !out.Request.Tampered && out.Request.Status != countersign.StatusPending && out.Request.Status != countersign.StatusUnsatisfiable
 	return out, nil
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/audit"
+	"github.com/countersign/countersign/internal/checkpoint"
 	"github.com/countersign/countersign/internal/store"
 )
 
@@ -23,8 +24,8 @@ func (a *Authority) RequestPageWhole(ctx context.Context, s Session, id string) 
 }
 
 func (a *Authority) requestPage(ctx context.Context, s Session, id string, more func(*pageReader, *RequestView) error) (*RequestView, error) {
-	head, err := a.book.last()
-	if err != nil && !errors.Is(err, errNotCovered) {
+	head, err := a.publisher.Last()
+	if err != nil && !errors.Is(err, checkpoint.ErrNotCovered) {
 		return nil, fault(err)
 	}
 	page, err := look(ctx, a, s, func(r *reading) (*requestShown, error) { return r.request(head, id, more) })
@@ -42,7 +43,7 @@ type requestShown struct {
 }
 
 // whole adds the receipt, which is proven out of tiles that never change.
-func (p *requestShown) whole(ctx context.Context, a *Authority, head signedHead) (*RequestView, error) {
+func (p *requestShown) whole(ctx context.Context, a *Authority, head checkpoint.Head) (*RequestView, error) {
 	if p.c.allows() {
 		if err := a.withReceipt(ctx, p.c, p.view.Approval, p.entries, head); err != nil {
 			return nil, fault(err)
@@ -52,7 +53,7 @@ func (p *requestShown) whole(ctx context.Context, a *Authority, head signedHead)
 }
 
 // request reads a request for a page, with more that the page shows.
-func (r *reading) request(head signedHead, id string, more func(*pageReader, *RequestView) error) (*requestShown, error) {
+func (r *reading) request(head checkpoint.Head, id string, more func(*pageReader, *RequestView) error) (*requestShown, error) {
 	a, tx, s := r.a, r.tx, r.s
 	if err := s.live.MaySee(id); err != nil {
 		return nil, notFound().WithCause(err)
@@ -65,7 +66,7 @@ func (r *reading) request(head signedHead, id string, more func(*pageReader, *Re
 		return nil, err
 	}
 	f.asOf(tx.Now())
-	p := &pageReader{a: a, tx: tx, c: f, v: v, s: s, of: a.dossier(tx, f), published: head.tree.N, names: map[string]string{}}
+	p := &pageReader{a: a, tx: tx, c: f, v: v, s: s, of: a.dossier(tx, f), published: head.Tree.N, names: map[string]string{}}
 	out := &requestShown{c: f}
 	if out.view, err = p.read(); err != nil {
 		return nil, err
@@ -144,8 +145,8 @@ const PreviewFirst = "first"
 // InboxView reads a page of a person's inbox, see [Authority.Inbox], and beside it the
 // request of an id, or the first one, or none where preview is "".
 func (a *Authority) InboxView(ctx context.Context, s Session, q InboxQuery, preview string) (*InboxView, error) {
-	head, err := a.book.last()
-	if err != nil && !errors.Is(err, errNotCovered) {
+	head, err := a.publisher.Last()
+	if err != nil && !errors.Is(err, checkpoint.ErrNotCovered) {
 		return nil, fault(err)
 	}
 	var shown *requestShown

@@ -2,6 +2,7 @@ package authority
 
 import (
 	"github.com/countersign/countersign"
+	"github.com/countersign/countersign/internal/checkpoint"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -44,15 +45,13 @@ func (a *Authority) Collectors() []prometheus.Collector {
 }
 
 // witnessAnswered counts an answer of a witness.
-func (m *metrics) witnessAnswered(w *witness, err error) {
+func (m *metrics) witnessAnswered(w checkpoint.WitnessState, err error) {
 	if err != nil {
-		m.witnesses.WithLabelValues(w.id, "refused").Inc()
+		m.witnesses.WithLabelValues(w.Witness, "refused").Inc()
 		return
 	}
-	m.witnesses.WithLabelValues(w.id, "cosigned").Inc()
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	m.cosigned.WithLabelValues(w.id).Set(float64(w.has))
+	m.witnesses.WithLabelValues(w.Witness, "cosigned").Inc()
+	m.cosigned.WithLabelValues(w.Witness).Set(float64(w.Cosigned))
 }
 
 func (m *metrics) witnessOverdue(id string, overdue bool) {

@@ -133,5 +133,5 @@ func (a *Authority) tryPolicy(ctx context.Context, s Session, draft func(live Po
 
 // policyOptions are the facts of this installation that a policy must fit.
 func (a *Authority) policyOptions(at *settingsAt) policy.Options {
-	return policy.Options{Hardware: len(a.roots) > 0, Witness: len(a.witnesses) > 0, Kinds: at.settings.Kinds}
+	return a.optionsFor(at.settings.Kinds)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/countersign/countersign/internal/approval"
 	"github.com/countersign/countersign/internal/audit"
 	"github.com/countersign/countersign/internal/authn"
+	"github.com/countersign/countersign/internal/checkpoint"
 	"github.com/countersign/countersign/internal/policy"
 	"github.com/countersign/countersign/internal/store"
 	"golang.org/x/mod/sumdb/tlog"
@@ -105,12 +106,12 @@ func (a *Authority) Receipt(ctx context.Context, c Caller, id string) ([]byte, e
 	if st := f.state.Status; st == countersign.StatusPending || st == countersign.StatusUnsatisfiable {
 		return nil, countersign.NewProblem(countersign.CodeState, "the request is %s: nothing has been decided, so there is nothing to prove", st)
 	}
-	head, err := a.book.last()
+	head, err := a.publisher.Last()
 	if err != nil {
 		return nil, fault(err)
 	}
 	r, err := a.receipt(ctx, f, head)
-	if errors.Is(err, errNotCovered) && !errors.Is(err, errNotCosigned) {
+	if errors.Is(err, checkpoint.ErrNotCovered) && !errors.Is(err, checkpoint.ErrNotCosigned) {
 		return nil, countersign.NewProblem(countersign.CodeUnavailable, "the log entry is not signed yet").WithHint("ask again in a second")
 	}
 	if err != nil {
@@ -291,7 +292,7 @@ func (a *Authority) LogEntries(ctx context.Context, c Caller, from int64, limit 
 	if limit <= 0 || limit > 500 {
 		limit = 100
 	}
-	head, err := a.book.last()
+	head, err := a.publisher.Last()
 	if err != nil {
 		return page, fault(err)
 	}
@@ -302,7 +303,7 @@ func (a *Authority) LogEntries(ctx context.Context, c Caller, from int64, limit 
 			return err
 		}
 		for _, r := range rows {
-			if r.Index >= head.tree.N { // only what is published
+			if r.Index >= head.Tree.N { // only what is published
 				return nil
 			}
 			openings, err := tx.Openings(r.ID)
@@ -311,7 +312,7 @@ func (a *Authority) LogEntries(ctx context.Context, c Caller, from int64, limit 
 			}
 			page.Items = append(page.Items, LoggedEntry{Index: r.Index, ID: r.ID, Leaf: string(r.Leaf), Openings: openings})
 		}
-		if n := len(page.Items); n == limit && page.Items[n-1].Index+1 < head.tree.N {
+		if n := len(page.Items); n == limit && page.Items[n-1].Index+1 < head.Tree.N {
 			page.Next = strconv.FormatInt(page.Items[n-1].Index+1, 10)
 		}
 		return nil
@@ -324,11 +325,11 @@ func (a *Authority) LogTile(ctx context.Context, c Caller, k audit.TileKey, widt
 	if err := a.MayAudit(ctx, c); err != nil {
 		return nil, err
 	}
-	head, err := a.book.last()
+	head, err := a.publisher.Last()
 	if err != nil {
 		return nil, fault(err)
 	}
-	data, err := a.db.Tiles(ctx, head.tree.N)(k)
+	data, err := a.db.Tiles(ctx, head.Tree.N)(k)
 	if err != nil || len(data) < width*tlog.HashSize {
 		return nil, notFound().WithCause(err)
 	}
@@ -341,12 +342,12 @@ func (a *Authority) LogEntryTile(ctx context.Context, c Caller, index int64, wid
 	if err := a.MayAudit(ctx, c); err != nil {
 		return nil, err
 	}
-	head, err := a.book.last()
+	head, err := a.publisher.Last()
 	if err != nil {
 		return nil, fault(err)
 	}
 	from := index * audit.TileWidth
-	if from+int64(width) > head.tree.N {
+	if from+int64(width) > head.Tree.N {
 		return nil, notFound()
 	}
 	var data []byte
@@ -373,18 +374,18 @@ func (a *Authority) LogProof(ctx context.Context, c Caller, index int64) (string
 	if err := a.MayAudit(ctx, c); err != nil {
 		return "", err
 	}
-	head, err := a.book.last()
+	head, err := a.publisher.Last()
 	if err != nil {
 		return "", fault(err)
 	}
-	if index < 0 || index >= head.tree.N {
+	if index < 0 || index >= head.Tree.N {
 		return "", notFound()
 	}
-	path, err := audit.InclusionProof(head.tree.N, index, a.db.Tiles(ctx, head.tree.N))
+	path, err := audit.InclusionProof(head.Tree.N, index, a.db.Tiles(ctx, head.Tree.N))
 	if err != nil {
 		return "", fault(err)
 	}
-	return audit.FormatProof(index, path, head.checkpoint), nil
+	return audit.FormatProof(index, path, head.Checkpoint), nil
 }
 
 // LogConsistency proves that the published tree has grown out of one of old entries
@@ -393,13 +394,13 @@ func (a *Authority) LogConsistency(ctx context.Context, c Caller, old int64) (ch
 	if err := a.MayAudit(ctx, c); err != nil {
 		return nil, nil, err
 	}
-	head, err := a.book.last()
+	head, err := a.publisher.Last()
 	if err != nil {
 		return nil, nil, fault(err)
 	}
-	if old < 1 || old > head.tree.N {
-		return nil, nil, countersign.NewProblem(countersign.CodeNotFound, "the published tree has %d entries", head.tree.N)
+	if old < 1 || old > head.Tree.N {
+		return nil, nil, countersign.NewProblem(countersign.CodeNotFound, "the published tree has %d entries", head.Tree.N)
 	}
-	path, err = audit.ConsistencyProof(old, head.tree.N, a.db.Tiles(ctx, head.tree.N))
-	return head.checkpoint, path, fault(err)
+	path, err = audit.ConsistencyProof(old, head.Tree.N, a.db.Tiles(ctx, head.Tree.N))
+	return head.Checkpoint, path, fault(err)
 }

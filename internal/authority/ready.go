@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/countersign/countersign/internal/checkpoint"
 	"github.com/countersign/countersign/internal/store"
 )
 
@@ -35,7 +36,7 @@ func (a *Authority) Ready(ctx context.Context) []Check {
 		err = a.signedLately(ctx, head)
 	}
 	checks = append(checks, check("log", err, "the log is not being signed"))
-	_, err = a.book.guard.Load(ctx, a.org.Origin)
+	_, err = a.publisher.ReadGuard(ctx)
 	checks = append(checks, check("guard", err, "the guard cannot be read"))
 	for _, w := range a.Witnesses() {
 		if w.Overdue { // decisions go on: it is told, and fails nothing
@@ -47,7 +48,7 @@ func (a *Authority) Ready(ctx context.Context) []Check {
 
 // signedLately reports why the log is not being signed, or nil.
 func (a *Authority) signedLately(ctx context.Context, head store.Head) error {
-	signed, err := a.book.last()
+	signed, err := a.publisher.Last()
 	if err != nil {
 		return err
 	}
@@ -63,8 +64,8 @@ func (a *Authority) signedLately(ctx context.Context, head store.Head) error {
 	if err != nil {
 		return err
 	}
-	if behind := head.Size - signed.tree.N + unplaced; behind > 0 && a.db.Now().Sub(last) > signedWithin {
-		return errNotCovered
+	if behind := head.Size - signed.Tree.N + unplaced; behind > 0 && a.db.Now().Sub(last) > signedWithin {
+		return checkpoint.ErrNotCovered
 	}
 	return nil
 }

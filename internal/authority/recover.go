@@ -10,6 +10,7 @@ import (
 
 	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/audit"
+	"github.com/countersign/countersign/internal/checkpoint"
 	"github.com/countersign/countersign/internal/store"
 	"golang.org/x/mod/sumdb/tlog"
 )
@@ -17,8 +18,8 @@ import (
 // RecoverConfig is what a recovery of the log works on: the data, the keys and the
 // guard of one organisation, while no server uses them.
 type RecoverConfig struct {
-	DB    *store.DB // bound to the organisation
-	Keys  *Keys     // of the origin that the database names
+	DB    *store.DB        // bound to the organisation
+	Keys  *checkpoint.Keys // of the origin that the database names
 	Guard store.Guard
 	Log   *slog.Logger
 
@@ -135,7 +136,7 @@ func (r *recovery) open(ctx context.Context) (err error) {
 	if r.head.Origin != r.a.org.Origin || r.head.Origin != cfg.Keys.Origin {
 		return fmt.Errorf("the log is named %q, the organisation's is %q, and the keys are for %q: they do not belong together", r.head.Origin, r.a.org.Origin, cfg.Keys.Origin)
 	}
-	if err := r.a.book.chain.follow(ctx, r.a, r.head.Size); err != nil {
+	if err := r.a.publisher.Chain.Follow(ctx, r.head.Size); err != nil {
 		return err
 	}
 	if r.held, err = cfg.Guard.Load(ctx, r.head.Origin); err != nil {
@@ -146,7 +147,7 @@ func (r *recovery) open(ctx context.Context) (err error) {
 
 // unchecked makes an authority that can sign and append, and has not compared the log
 // with the guard.
-func (r *recovery) unchecked(ctx context.Context, keys *Keys) (*Authority, error) {
+func (r *recovery) unchecked(ctx context.Context, keys *checkpoint.Keys) (*Authority, error) {
 	a := &Authority{db: r.cfg.DB, keys: keys, log: r.cfg.Log, metrics: newMetrics()}
 	a.clock.server = r.cfg.server
 	if a.log == nil {
@@ -159,7 +160,11 @@ func (r *recovery) unchecked(ctx context.Context, keys *Keys) (*Authority, error
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, fmt.Errorf("there is no organisation %s in this database", r.cfg.DB.Org())
 	}
-	a.book = newBook(a, r.cfg.Guard)
+	if err != nil {
+		return nil, err
+	}
+	a.publisher, err = checkpoint.Unchecked(checkpoint.Config{DB: a.db, Keys: keys, Guard: r.cfg.Guard, Log: a.log,
+		Trusted: a.trusted, Signs: a.metrics.checkpoints.Inc, Process: processName})
 	return a, err
 }
 
@@ -185,14 +190,14 @@ func (r *recovery) evidence(ctx context.Context) error {
 	if r.found != "" {
 		return nil
 	}
-	for _, origin := range r.a.keys.successors() {
+	for _, origin := range r.a.keys.Successors() {
 		held, err := r.cfg.Guard.Load(ctx, origin)
 		if err != nil {
 			return fmt.Errorf("read the guard: %w", err)
 		}
 		if len(held) > 0 || len(r.held) == 0 {
 			r.found = fmt.Sprintf("it was continued as %s, and this database is from before that", origin)
-			if c, err := unsignedCheckpoint(held); err == nil && c.Size > r.last.Size {
+			if c, err := checkpoint.Unsigned(held); err == nil && c.Size > r.last.Size {
 				r.last = c
 			}
 			return nil
@@ -208,13 +213,13 @@ func (r *recovery) hold(ctx context.Context, by string, data []byte) error {
 			r.found = fmt.Sprintf(format, args...)
 		}
 	}
-	c, err := audit.OpenCheckpoint(data, r.head.Origin, r.a.book.verifiers()...)
+	c, err := audit.OpenCheckpoint(data, r.head.Origin, r.a.publisher.OwnVerifiers()...)
 	if err != nil {
 		if by == ProvenByEarlier { // it is asked for by a person, who can bring another
 			return fmt.Errorf("the earlier checkpoint: %w (hint: bring one of the log %s)", err, r.head.Origin)
 		}
 		found("the checkpoint of the %s cannot be opened with the keys in the folder: %v", by, err)
-		if c, err = unsignedCheckpoint(data); err == nil && c.Size > r.last.Size {
+		if c, err = checkpoint.Unsigned(data); err == nil && c.Size > r.last.Size {
 			r.last = c
 		}
 		return nil
@@ -239,16 +244,6 @@ func (r *recovery) hold(ctx context.Context, by string, data []byte) error {
 	return nil
 }
 
-// unsignedCheckpoint reads a checkpoint whose signatures cannot be checked.
-func unsignedCheckpoint(data []byte) (audit.Checkpoint, error) {
-	for i := 1; i < len(data); i++ {
-		if data[i] == '\n' && data[i-1] == '\n' {
-			return countersign.ParseCheckpoint(string(data[:i]))
-		}
-	}
-	return audit.Checkpoint{}, errors.New("no checkpoint")
-}
-
 // goOn continues the log under its origin.
 func (r *recovery) goOn(ctx context.Context) (*Recovered, error) {
 	out := &Recovered{Origin: r.head.Origin, Done: true, ProvenBy: r.provenBy, Continues: r.last}
@@ -265,15 +260,13 @@ func (r *recovery) goOn(ctx context.Context) (*Recovered, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := r.a.book
-	b.guarded = r.held
-	b.signed = signedHead{tree: tlog.Tree{N: r.last.Size, Hash: r.last.Root}}
+	r.a.publisher.Resume(tlog.Tree{N: r.last.Size, Hash: r.last.Root}, r.held)
 	return r.publish(ctx, r.a, out)
 }
 
 // written finds the entry of a recovery that was broken off before it was published.
 func (r *recovery) written(tx *store.Tx, facts map[string]string) (id string, found bool, err error) {
-	leaves, err := aboutLog(tx)
+	leaves, err := checkpoint.AboutLog(tx)
 	if err != nil || len(leaves) == 0 {
 		return "", false, err
 	}
@@ -298,7 +291,7 @@ func (r *recovery) append(tx *store.Tx, facts map[string]string) (string, error)
 	if err != nil {
 		return "", err
 	}
-	w, err := appendEntry(tx, entry{typ: countersign.EntryLogRecovered, subject: subjectLog, actor: actorOperator, facts: facts,
+	w, err := appendEntry(tx, entry{typ: countersign.EntryLogRecovered, subject: checkpoint.SubjectLog, actor: actorOperator, facts: facts,
 		openings: map[string][]byte{countersign.OpeningDetail: detail}})
 	return w.id, err
 }
@@ -315,7 +308,7 @@ func (r *recovery) reopen(ctx context.Context) (*Recovered, error) {
 	if _, err := r.cfg.Keys.AddLogKey(origin); err != nil {
 		return nil, err
 	}
-	keys, err := OpenKeys(r.cfg.Keys.Dir, origin)
+	keys, err := checkpoint.OpenKeys(r.cfg.Keys.Dir, origin)
 	if err != nil {
 		return nil, err
 	}
@@ -346,13 +339,13 @@ func (r *recovery) reopen(ctx context.Context) (*Recovered, error) {
 // freeOrigin is the first name of the log that was never used: neither a key nor the
 // guard knows it.
 func (r *recovery) freeOrigin(ctx context.Context) (string, error) {
-	base, n := splitOrigin(r.head.Origin)
+	base, n := checkpoint.SplitOrigin(r.head.Origin)
 	used := map[string]bool{}
-	for _, origin := range r.a.keys.successors() {
+	for _, origin := range r.a.keys.Successors() {
 		used[origin] = true
 	}
 	for n++; ; n++ {
-		origin := joinOrigin(base, n)
+		origin := checkpoint.JoinOrigin(base, n)
 		held, err := r.cfg.Guard.Load(ctx, origin)
 		if err != nil {
 			return "", fmt.Errorf("read the guard: %w", err)
@@ -374,10 +367,10 @@ func (r *recovery) publish(ctx context.Context, a *Authority, out *Recovered) (*
 	if err != nil {
 		return nil, err
 	}
-	if err := a.book.chain.follow(ctx, a, head.Size); err != nil {
+	if err := a.publisher.Chain.Follow(ctx, head.Size); err != nil {
 		return nil, err
 	}
-	if err := a.Publish(ctx); err != nil {
+	if err := a.publisher.Publish(ctx); err != nil {
 		return nil, fmt.Errorf("the recovery is recorded and not yet signed; run it again: %w", err)
 	}
 	out.Size, out.Root = head.Size, head.Root

@@ -13,6 +13,7 @@ import (
 	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/audit"
 	"github.com/countersign/countersign/internal/authority"
+	"github.com/countersign/countersign/internal/checkpoint"
 	"github.com/countersign/countersign/internal/store"
 	"golang.org/x/mod/sumdb/note"
 )
@@ -46,7 +47,7 @@ func (h *house) up() {
 	head, err := h.db.Head(h.ctx)
 	h.must(err)
 	h.cfg.DB = h.db
-	h.cfg.Keys, err = authority.OpenKeys(h.cfg.Keys.Dir, head.Origin)
+	h.cfg.Keys, err = checkpoint.OpenKeys(h.cfg.Keys.Dir, head.Origin)
 	h.must(err)
 }
 
@@ -115,7 +116,7 @@ func newOrigin(c *authority.RecoverConfig) { c.NewOrigin = true }
 // refuses wants the log not to be opened.
 func (h *house) refuses() {
 	h.t.Helper()
-	if _, err := authority.Open(h.ctx, h.cfg); !errors.Is(err, authority.ErrGuard) {
+	if _, err := authority.Open(h.ctx, h.cfg); !errors.Is(err, checkpoint.ErrGuard) {
 		h.t.Fatalf("the authority opened over a log that contradicts the guard: %v", err)
 	}
 }
@@ -193,7 +194,7 @@ func (h *house) reload() {
 	h.t.Helper()
 	head, err := h.db.Head(h.ctx)
 	h.must(err)
-	h.cfg.Keys, err = authority.OpenKeys(h.cfg.Keys.Dir, head.Origin)
+	h.cfg.Keys, err = checkpoint.OpenKeys(h.cfg.Keys.Dir, head.Origin)
 	h.must(err)
 }
 
@@ -384,7 +385,7 @@ func TestRecoveryWithoutKeys(t *testing.T) {
 // TestRecoveryWithRotation: after a rotation the key in force is the one that goes on.
 func TestRecoveryWithRotation(t *testing.T) {
 	each(t, func(h *house) {
-		_, err := h.a.RotateKeyOffline(h.ctx, authority.KeyKindLog)
+		_, err := h.a.RotateKeyOffline(h.ctx, checkpoint.KindLog)
 		h.must(err)
 		putBack := h.copied()
 		h.submit(order("PO-1", "900.00"))
@@ -402,7 +403,7 @@ func TestRecoveryWithRotation(t *testing.T) {
 		h.must(err)
 		h.reload()
 		h.reopen()
-		_, err = h.a.RotateKeyOffline(h.ctx, authority.KeyKindLog)
+		_, err = h.a.RotateKeyOffline(h.ctx, checkpoint.KindLog)
 		h.must(err)
 		h.verified(h.submit(order("PO-3", "900.00")).Receipt)
 		if report := h.exported(); len(report.NewKeys) != 2 || len(report.Recoveries) != 1 {
@@ -416,12 +417,12 @@ func TestRecoveryWithRotation(t *testing.T) {
 func TestRecoveryFromBeforeARotation(t *testing.T) {
 	each(t, func(h *house) {
 		putBack := h.copied()
-		r, err := h.a.RotateKeyOffline(h.ctx, authority.KeyKindLog)
+		r, err := h.a.RotateKeyOffline(h.ctx, checkpoint.KindLog)
 		h.must(err)
 		out := h.submit(order("PO-1", "900.00"))
 		h.must(h.a.Publish(h.ctx))
 		putBack()
-		if _, err := authority.Open(h.ctx, h.cfg); !errors.Is(err, authority.ErrGuard) || !strings.Contains(err.Error(), "it is older") {
+		if _, err := authority.Open(h.ctx, h.cfg); !errors.Is(err, checkpoint.ErrGuard) || !strings.Contains(err.Error(), "it is older") {
 			t.Errorf("%v", err)
 		}
 		if _, err := h.recover(); !errors.Is(err, authority.ErrGrowth) || !strings.Contains(err.Error(), "it is older") {

@@ -86,7 +86,7 @@ func (a *Authority) Release(ctx context.Context, key Key, body countersign.Relea
 		a.recordRefusal(ctx, r, err)
 		return nil, fault(a.discovered(ctx, body.Request, err))
 	}
-	head, err := a.settle(ctx, committed)
+	head, err := a.publisher.Settle(ctx, committed)
 	if err != nil {
 		return nil, fault(countersign.NewProblem(countersign.CodeUnavailable, "the release is not covered by a signed checkpoint yet").
 			WithHint("ask again with the same execution id: you get the same answer").WithCause(err))

@@ -33,11 +33,11 @@ func (a *Authority) ReturnURL(ctx context.Context, s Session, request string) (s
 	if err != nil {
 		return "", fault(err)
 	}
-	head, err := a.book.last()
+	head, err := a.publisher.Last()
 	if err != nil {
 		return "", fault(err)
 	}
-	signers, err := a.book.chain.signers(a.keys, head.tree.N, head.tree.N)
+	signers, err := a.publisher.Chain.Signers(head.Tree.N, head.Tree.N)
 	if err != nil {
 		return "", fault(err)
 	}

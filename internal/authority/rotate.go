@@ -10,15 +10,9 @@ import (
 
 	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/audit"
+	"github.com/countersign/countersign/internal/checkpoint"
 	"github.com/countersign/countersign/internal/store"
 	"golang.org/x/mod/sumdb/note"
-)
-
-// The kinds of keys in the keys folder.
-const (
-	KeyKindLog  = "log"  // signs the log's checkpoints
-	KeyKindSeal = "seal" // encrypts secrets at rest
-	KeyKindHMAC = "hmac" // names bank accounts in history
 )
 
 // Rotation says what a rotation did.
@@ -63,7 +57,7 @@ func (a *Authority) RotateKeyOffline(ctx context.Context, kind string) (*Rotatio
 }
 
 func checkKeyKind(kind string) error {
-	if !slices.Contains([]string{KeyKindLog, KeyKindSeal, KeyKindHMAC}, kind) {
+	if !slices.Contains([]string{checkpoint.KindLog, checkpoint.KindSeal, checkpoint.KindHMAC}, kind) {
 		return countersign.Invalid(countersign.FieldError{Pointer: "/kind", Detail: `want "log", "seal" or "hmac"`})
 	}
 	return nil
@@ -72,7 +66,7 @@ func checkKeyKind(kind string) error {
 func (a *Authority) rotate(ctx context.Context, kind, actor string, allowed func(*store.Tx) error) (*Rotation, error) {
 	a.rotation.Lock()
 	defer a.rotation.Unlock()
-	if kind == KeyKindLog {
+	if kind == checkpoint.KindLog {
 		return a.rotateLog(ctx, actor, allowed)
 	}
 	return a.rotateSecret(ctx, kind, actor, allowed)
@@ -82,16 +76,15 @@ func (a *Authority) rotate(ctx context.Context, kind, actor string, allowed func
 // does nothing, and is taken by the next rotation. One that was announced and not
 // published signs beside the old one at the next checkpoint, as [keyChain] says.
 func (a *Authority) rotateLog(ctx context.Context, actor string, allowed func(*store.Tx) error) (*Rotation, error) {
-	b := a.book
-	if _, err := b.last(); err != nil {
+	if _, err := a.publisher.Last(); err != nil {
 		return nil, err
 	}
 	key, err := a.spareLogKey()
 	if err != nil {
 		return nil, err
 	}
-	out := &Rotation{Kind: KeyKindLog, New: key}
-	b.rotating.Add(1) // whoever publishes looks for the announcement, until it has been taken in
+	out := &Rotation{Kind: checkpoint.KindLog, New: key}
+	done := a.publisher.Rotating() // whoever publishes looks for the announcement, until it has been taken in
 	committed, err := a.db.Write(ctx, func(tx *store.Tx) error {
 		if err := allowed(tx); err != nil {
 			return err
@@ -99,23 +92,23 @@ func (a *Authority) rotateLog(ctx context.Context, actor string, allowed func(*s
 		if out.Old, err = a.lastLogKey(tx); err != nil {
 			return err
 		}
-		w, err := appendEntry(tx, entry{typ: countersign.EntryKeyRotated, subject: subjectLog, actor: actor,
+		w, err := appendEntry(tx, entry{typ: countersign.EntryKeyRotated, subject: checkpoint.SubjectLog, actor: actor,
 			facts: map[string]string{audit.FactOldKey: out.Old, audit.FactNewKey: out.New}})
 		out.Entry = w.id
 		return err
 	})
 	if err != nil {
 		if !errors.Is(err, store.ErrUnknownOutcome) {
-			b.rotating.Add(-1)
+			done()
 		}
 		return nil, err
 	}
 	if committed.Tree.N > 0 {
-		if err := b.chain.follow(ctx, a, committed.Tree.N); err == nil {
-			b.rotating.Add(-1)
+		if err := a.publisher.Chain.Follow(ctx, committed.Tree.N); err == nil {
+			done()
 		}
 	}
-	_, err = a.settle(ctx, committed)
+	_, err = a.publisher.Settle(ctx, committed)
 	out.Published = err == nil
 	if err != nil {
 		a.log.Warn("the rotation is announced, and no checkpoint covers it yet", "error", err)
@@ -125,15 +118,9 @@ func (a *Authority) rotateLog(ctx context.Context, actor string, allowed func(*s
 
 // spareLogKey is a key of the origin that was made and never announced, or a new one.
 func (a *Authority) spareLogKey() (string, error) {
-	used := a.book.chain.verifiers(a.keys)
-	a.keys.mu.RLock()
-	for _, l := range slices.Backward(a.keys.Log) {
-		if l.Signer != nil && !slices.Contains(used, l.Verifier) {
-			a.keys.mu.RUnlock()
-			return l.Verifier, nil
-		}
+	if key, found := a.keys.Spare(a.publisher.Verifiers()); found {
+		return key, nil
 	}
-	a.keys.mu.RUnlock()
 	l, err := a.keys.AddLogKey(a.org.Origin)
 	return l.Verifier, err
 }
@@ -142,7 +129,7 @@ func (a *Authority) spareLogKey() (string, error) {
 // that wait for their place count, and a rotation by another replica at the same
 // moment collides with this one.
 func (a *Authority) lastLogKey(tx *store.Tx) (string, error) {
-	leaves, err := aboutLog(tx)
+	leaves, err := checkpoint.AboutLog(tx)
 	if err != nil {
 		return "", err
 	}
@@ -154,29 +141,7 @@ func (a *Authority) lastLogKey(tx *store.Tx) (string, error) {
 			return leaf.Facts[audit.FactNewKey], nil
 		}
 	}
-	return a.book.chain.newest(a.keys), nil
-}
-
-// aboutLog reads the entries about the log itself, those that wait for their place
-// last.
-func aboutLog(tx *store.Tx) ([]countersign.Leaf, error) {
-	placed, err := tx.EntriesBySubject(subjectLog, -1, 100_000)
-	if err != nil {
-		return nil, err
-	}
-	waiting, err := tx.UnplacedBySubject(subjectLog)
-	if err != nil {
-		return nil, err
-	}
-	var leaves []countersign.Leaf
-	for _, e := range slices.Concat(placed, waiting) {
-		leaf, err := countersign.ParseLeaf(e.Leaf)
-		if err != nil {
-			return nil, fmt.Errorf("entry %s: %w", e.ID, err)
-		}
-		leaves = append(leaves, leaf)
-	}
-	return leaves, nil
+	return a.publisher.Chain.Newest(), nil
 }
 
 // factKey names, in an entry about the log, the kind of another key that was rotated.
@@ -190,18 +155,18 @@ func (a *Authority) rotateSecret(ctx context.Context, kind, actor string, allowe
 	if err != nil {
 		return nil, err
 	}
-	n := a.newestSecret(kind)
+	n := a.keys.NewestSecret(kind)
 	if n <= announced {
-		if n, err = a.keys.addSecret(kind); err != nil {
+		if n, err = a.keys.AddSecret(kind); err != nil {
 			return nil, err
 		}
 	}
-	out := &Rotation{Kind: kind, Old: keyName(announced), New: keyName(n)}
+	out := &Rotation{Kind: kind, Old: checkpoint.KeyName(announced), New: checkpoint.KeyName(n)}
 	committed, err := a.db.Write(ctx, func(tx *store.Tx) error {
 		if err := allowed(tx); err != nil {
 			return err
 		}
-		w, err := appendEntry(tx, entry{typ: countersign.EntrySecretRotated, subject: subjectLog, actor: actor,
+		w, err := appendEntry(tx, entry{typ: countersign.EntrySecretRotated, subject: checkpoint.SubjectLog, actor: actor,
 			facts: map[string]string{factKey: kind, "old": out.Old, "new": out.New}})
 		out.Entry = w.id
 		return err
@@ -209,26 +174,17 @@ func (a *Authority) rotateSecret(ctx context.Context, kind, actor string, allowe
 	if err != nil {
 		return nil, err
 	}
-	if err := a.useSecrets(); err != nil {
+	if err := a.keys.UseSecrets(); err != nil {
 		return nil, err
 	}
-	_, err = a.settle(ctx, committed)
+	_, err = a.publisher.Settle(ctx, committed)
 	out.Published = err == nil
-	if kind == KeyKindSeal {
+	if kind == checkpoint.KindSeal {
 		if out.Resealed, out.Left, err = a.reseal(ctx); err != nil {
 			return out, fmt.Errorf("the new key is in use, but not all secrets could be sealed anew (the old key still opens them): %w", err)
 		}
 	}
 	return out, nil
-}
-
-func (a *Authority) newestSecret(kind string) int {
-	a.keys.mu.RLock()
-	defer a.keys.mu.RUnlock()
-	if kind == KeyKindHMAC {
-		return Newest(a.keys.HMAC)
-	}
-	return Newest(a.keys.Seal)
 }
 
 // announcedSecret is the number of the last key of the kind that the log knows of; the
@@ -237,7 +193,7 @@ func (a *Authority) announcedSecret(ctx context.Context, kind string) (int, erro
 	n := 1
 	err := a.db.Read(ctx, func(tx *store.Tx) error {
 		n = 1
-		leaves, err := aboutLog(tx)
+		leaves, err := checkpoint.AboutLog(tx)
 		for _, leaf := range leaves {
 			number, ok := strings.CutPrefix(leaf.Facts["new"], "k")
 			if k, err := strconv.Atoi(number); ok && err == nil && leaf.Type == countersign.EntrySecretRotated && leaf.Facts[factKey] == kind {
@@ -267,7 +223,7 @@ func (a *Authority) reseal(ctx context.Context) (done, left int, err error) {
 					return fmt.Errorf("authenticator %s: %w", row.ID, err)
 				case ok:
 					sealed++
-				case a.ring.Stale(row.Secret):
+				case a.keys.Ring.Stale(row.Secret):
 					missed++
 				}
 			}
@@ -287,14 +243,14 @@ func (a *Authority) reseal(ctx context.Context) (done, left int, err error) {
 }
 
 func (a *Authority) resealOne(tx *store.Tx, row store.Sealed) (bool, error) {
-	if !a.ring.Stale(row.Secret) {
+	if !a.keys.Ring.Stale(row.Secret) {
 		return false, nil
 	}
-	value, err := a.ring.Open(a.place(row.ID), row.Secret)
+	value, err := a.keys.Ring.Open(a.place(row.ID), row.Secret)
 	if err != nil {
 		return false, err
 	}
-	row.Secret = a.ring.Seal(a.place(row.ID), value)
+	row.Secret = a.keys.Ring.Seal(a.place(row.ID), value)
 	err = tx.SetSealedSecret(row)
 	if errors.Is(err, store.ErrConflict) {
 		return false, nil

@@ -11,6 +11,7 @@ import (
 	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/audit"
 	"github.com/countersign/countersign/internal/authority"
+	"github.com/countersign/countersign/internal/checkpoint"
 	"github.com/countersign/countersign/internal/store"
 	"golang.org/x/mod/sumdb/note"
 )
@@ -38,7 +39,7 @@ func (h *house) restart() {
 	if h.stop != nil {
 		h.stop()
 	}
-	keys, err := authority.OpenKeys(h.cfg.Keys.Dir, h.cfg.Keys.Origin)
+	keys, err := checkpoint.OpenKeys(h.cfg.Keys.Dir, h.cfg.Keys.Origin)
 	h.must(err)
 	h.cfg.Keys = keys
 	h.reopen()
@@ -51,7 +52,7 @@ func TestRuling32RotationIsAnnouncedInTheLog(t *testing.T) {
 		before := h.submit(order("PO-1", "900.00"))
 		old := h.a.Verifiers()[0]
 		samuel := h.who["samuel"]
-		r, err := h.a.RotateKey(h.ctx, samuel.session, authority.KeyKindLog, samuel.stepUp("rotate:log"))
+		r, err := h.a.RotateKey(h.ctx, samuel.session, checkpoint.KindLog, samuel.stepUp("rotate:log"))
 		h.must(err)
 		if !r.Published || r.Old != old || r.New == old || !slices.Equal(h.a.Verifiers(), []string{old, r.New}) {
 			t.Fatalf("%+v, verifiers %v", r, h.a.Verifiers())
@@ -81,7 +82,7 @@ func TestRuling32RotationIsAnnouncedInTheLog(t *testing.T) {
 		if report := h.exported(); !slices.Equal(report.NewKeys, []string{r.New}) {
 			t.Errorf("the export announces %v", report.NewKeys)
 		}
-		again, err := h.a.RotateKeyOffline(h.ctx, authority.KeyKindLog)
+		again, err := h.a.RotateKeyOffline(h.ctx, checkpoint.KindLog)
 		h.must(err)
 		if again.Old != r.New || !again.Published {
 			t.Errorf("%+v", again)
@@ -105,7 +106,7 @@ func TestRuling32RotationBrokenOff(t *testing.T) {
 			h.stop() // nobody else publishes
 		}
 		h.guard.trouble(errors.New("the guard's disk is away"))
-		r, err := h.a.RotateKeyOffline(h.ctx, authority.KeyKindLog)
+		r, err := h.a.RotateKeyOffline(h.ctx, checkpoint.KindLog)
 		h.must(err)
 		if r.New != made.Verifier || r.Published {
 			t.Fatalf("%+v, want the key that was made before, not published", r)
@@ -120,10 +121,10 @@ func TestRuling32RotationBrokenOff(t *testing.T) {
 			t.Errorf("the new key does not sign alone:\n%s", c)
 		}
 		h.must(os.Remove(filepath.Join(h.cfg.Keys.Dir, "log-2.key")))
-		if keys, err := authority.OpenKeys(h.cfg.Keys.Dir, h.cfg.Keys.Origin); err == nil {
+		if keys, err := checkpoint.OpenKeys(h.cfg.Keys.Dir, h.cfg.Keys.Origin); err == nil {
 			cfg := h.cfg
 			cfg.Keys = keys
-			if _, err := authority.Open(h.ctx, cfg); !errors.Is(err, authority.ErrKeys) {
+			if _, err := authority.Open(h.ctx, cfg); !errors.Is(err, checkpoint.ErrKeys) {
 				t.Errorf("without the key that signs: %v", err)
 			}
 		}
@@ -148,7 +149,7 @@ func TestRotationWhileOthersWork(t *testing.T) {
 			}()
 		}
 		for range 3 {
-			_, err := h.a.RotateKeyOffline(h.ctx, authority.KeyKindLog)
+			_, err := h.a.RotateKeyOffline(h.ctx, checkpoint.KindLog)
 			h.must(err)
 		}
 		for range 8 {
@@ -164,9 +165,9 @@ func TestRotationWhileOthersWork(t *testing.T) {
 func TestRotationIsForAdministrators(t *testing.T) {
 	h := onSQLite(t)
 	marta, samuel := h.who["marta"], h.who["samuel"]
-	_, err := h.a.RotateKey(h.ctx, marta.session, authority.KeyKindLog, marta.stepUp("rotate:log"))
+	_, err := h.a.RotateKey(h.ctx, marta.session, checkpoint.KindLog, marta.stepUp("rotate:log"))
 	h.refused(err, countersign.CodeForbidden)
-	_, err = h.a.RotateKey(h.ctx, samuel.session, authority.KeyKindSeal, samuel.stepUp("rotate:log"))
+	_, err = h.a.RotateKey(h.ctx, samuel.session, checkpoint.KindSeal, samuel.stepUp("rotate:log"))
 	h.refused(err, countersign.CodeConflict)
 	_, err = h.a.RotateKey(h.ctx, samuel.session, "password", samuel.stepUp("rotate:password"))
 	h.refused(err, countersign.CodeInvalid)
@@ -179,7 +180,7 @@ func TestRotationIsForAdministrators(t *testing.T) {
 // any more.
 func TestRuling32SealRotation(t *testing.T) {
 	each(t, func(h *house) {
-		r, err := h.a.RotateKeyOffline(h.ctx, authority.KeyKindSeal)
+		r, err := h.a.RotateKeyOffline(h.ctx, checkpoint.KindSeal)
 		h.must(err)
 		if r.Old != "k1" || r.New != "k2" || r.Resealed == 0 || r.Left != 0 {
 			t.Fatalf("%+v", r)
@@ -197,7 +198,7 @@ func TestRuling32SealRotation(t *testing.T) {
 		// A key that was made and not announced is announced by the next rotation.
 		h.must(os.WriteFile(filepath.Join(h.cfg.Keys.Dir, "seal-3.key"), []byte(strings.Repeat("QUFB", 10)+"QUE=\n"), 0o600))
 		h.restart()
-		r, err = h.a.RotateKeyOffline(h.ctx, authority.KeyKindSeal)
+		r, err = h.a.RotateKeyOffline(h.ctx, checkpoint.KindSeal)
 		h.must(err)
 		if r.New != "k3" || r.Resealed == 0 {
 			t.Errorf("%+v", r)
@@ -229,7 +230,7 @@ func TestRuling02AccountsAfterRotation(t *testing.T) {
 		if right == wrong {
 			t.Fatalf("the accounts make no difference: %s", right)
 		}
-		_, err := h.a.RotateKeyOffline(h.ctx, authority.KeyKindHMAC)
+		_, err := h.a.RotateKeyOffline(h.ctx, checkpoint.KindHMAC)
 		h.must(err)
 		if got := said(pay("P-3", own)); got != right {
 			t.Errorf("the vendor's own account after the rotation:\n%s\nwant\n%s", got, right)
@@ -260,35 +261,41 @@ func TestRuling02AccountsAfterRotation(t *testing.T) {
 func TestKeysOfOtherLogs(t *testing.T) {
 	dir := t.TempDir()
 	const origin = "a.example/log/org_1"
-	if _, err := authority.OpenKeys(dir, origin); err != nil {
+	if _, err := checkpoint.OpenKeys(dir, origin); err != nil {
 		t.Fatal(err)
 	}
 	for _, other := range []string{"b.example/log/org_1", "a.example/log/org_2", "a.example/log/org_1/x", "a.example/log/org_1/2"} {
-		if _, err := authority.OpenKeys(dir, other); !errors.Is(err, authority.ErrKeys) {
+		if _, err := checkpoint.OpenKeys(dir, other); !errors.Is(err, checkpoint.ErrKeys) {
 			t.Errorf("%s: %v", other, err)
 		}
 	}
-	keys, err := authority.OpenKeys(dir, origin)
+	keys, err := checkpoint.OpenKeys(dir, origin)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := keys.AddLogKey(origin + "/2"); err != nil {
 		t.Fatal(err)
 	}
-	next, err := authority.OpenKeys(dir, origin+"/2")
+	next, err := checkpoint.OpenKeys(dir, origin+"/2")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(next.Log) != 1 || next.Log[0].Number != 2 || len(next.Verifiers()) != 2 {
-		t.Errorf("%+v, verifiers %v", next.Log, next.Verifiers())
+	if len(next.Verifiers()) != 2 {
+		t.Fatalf("verifiers %v", next.Verifiers())
 	}
-	if keys, err = authority.OpenKeys(dir, origin); err != nil || len(keys.Verifiers()) != 1 {
+	if _, err := next.Signer(next.Verifiers()[1]); err != nil {
+		t.Errorf("the key of the origin itself does not sign: %v", err)
+	}
+	if _, err := next.Signer(next.Verifiers()[0]); !errors.Is(err, checkpoint.ErrKeys) {
+		t.Errorf("a key of the origin before signs: %v", err)
+	}
+	if keys, err = checkpoint.OpenKeys(dir, origin); err != nil || len(keys.Verifiers()) != 1 {
 		t.Errorf("%v: a key of a later origin counts: %v", err, keys.Verifiers())
 	}
 	if err := os.Chmod(filepath.Join(dir, "log-1.key"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := authority.OpenKeys(dir, origin); !errors.Is(err, authority.ErrKeys) || !strings.Contains(err.Error(), "chmod 600") {
+	if _, err := checkpoint.OpenKeys(dir, origin); !errors.Is(err, checkpoint.ErrKeys) || !strings.Contains(err.Error(), "chmod 600") {
 		t.Errorf("a key that others can read: %v", err)
 	}
 }

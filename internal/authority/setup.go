@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/url"
 	"os"
-	"sort"
 	"strconv"
 
 	"github.com/countersign/countersign"
@@ -25,26 +24,13 @@ func originOf(public string) (string, error) {
 	return u.Scheme + "://" + u.Host, nil
 }
 
-func keyName(n int) string { return "k" + strconv.Itoa(n) }
-
-// sortSecretKeys orders keys oldest first: a ring seals with its last.
-func sortSecretKeys(keys []authn.SecretKey) {
-	sort.Slice(keys, func(i, j int) bool {
-		x, _ := strconv.Atoi(keys[i].ID[1:])
-		y, _ := strconv.Atoi(keys[j].ID[1:])
-		return x < y
-	})
-}
-
+// processName names this process where several replicas take turns.
 var processName = func() string {
 	host, _ := os.Hostname()
 	var b [4]byte
 	rand.Read(b[:])
 	return fmt.Sprintf("%s/%d/%s", host, os.Getpid(), hex.EncodeToString(b[:]))
 }()
-
-// holder names this process where several replicas take turns.
-func (a *Authority) holder() string { return processName }
 
 // NewPerson is a person whom the operator adds offline.
 type NewPerson struct {

@@ -298,7 +298,7 @@ func (a *Authority) tryPassword(ctx context.Context, name, person, password stri
 		return authn.Factor{}, err
 	}
 	if factor.ID != "" {
-		phc, err := a.ring.Open(a.place(factor.ID), factor.Secret)
+		phc, err := a.keys.Ring.Open(a.place(factor.ID), factor.Secret)
 		if err != nil {
 			return authn.Factor{}, err
 		}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign"
+	"github.com/countersign/countersign/internal/checkpoint"
 	"github.com/countersign/countersign/internal/store"
 )
 
@@ -53,7 +54,7 @@ type EntryView struct {
 
 // Entries lists published entries for whoever may audit.
 func (a *Authority) Entries(ctx context.Context, s Session, f EntryFilter, p TablePage) (*EntryTable, error) {
-	head, err := a.book.last()
+	head, err := a.publisher.Last()
 	if err != nil {
 		return nil, fault(err)
 	}
@@ -65,8 +66,8 @@ func (a *Authority) Entries(ctx context.Context, s Session, f EntryFilter, p Tab
 	})
 }
 
-func (r *reading) entries(head signedHead, f EntryFilter, p TablePage) (*EntryTable, error) {
-	before := head.tree.N
+func (r *reading) entries(head checkpoint.Head, f EntryFilter, p TablePage) (*EntryTable, error) {
+	before := head.Tree.N
 	if p.After != "" {
 		n, err := strconv.ParseInt(p.After, 10, 64)
 		if err != nil || n < 0 {
@@ -78,7 +79,7 @@ func (r *reading) entries(head signedHead, f EntryFilter, p TablePage) (*EntryTa
 		return nil, countersign.Invalid(countersign.FieldError{Pointer: "/types", Detail: "want at most 20 types"})
 	}
 	p = p.bounded()
-	out := &EntryTable{Size: head.tree.N}
+	out := &EntryTable{Size: head.Tree.N}
 	entries, err := f.read(r.tx, before, p.Limit+1)
 	if err != nil {
 		return nil, err
@@ -149,7 +150,7 @@ func (r *reading) entryRows(entries []store.Entry) ([]EntryRow, error) {
 
 // Entry reads one published entry with its proof.
 func (a *Authority) Entry(ctx context.Context, s Session, index int64) (*EntryView, error) {
-	head, err := a.book.last()
+	head, err := a.publisher.Last()
 	if err != nil {
 		return nil, fault(err)
 	}

@@ -96,7 +96,7 @@ func (a *Authority) proven(ctx context.Context, key Key, request string) (int64,
 	if c.state.Status != countersign.StatusApproved || c.state.Requirement.Outcome != countersign.OutcomeStepUp {
 		return 0, nil
 	}
-	head, err := a.book.last()
+	head, err := a.publisher.Last()
 	if err != nil {
 		return 0, err
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/audit"
 	"github.com/countersign/countersign/internal/authority"
+	"github.com/countersign/countersign/internal/checkpoint"
 	"github.com/countersign/countersign/internal/store"
 	_ "github.com/jackc/pgx/v5/stdlib"
 	_ "modernc.org/sqlite"
@@ -227,7 +228,7 @@ func TestAlteredEntryIsFoundAndNamed(t *testing.T) {
 		})
 		h.unlock()
 		h.raw(`UPDATE audit_entry SET leaf = $1 WHERE seq = $2`, bytes.Replace(leaf, []byte("allow"), []byte("doubt"), 1), at)
-		err := h.a.CheckLog(h.ctx)
+		_, err := h.db.CheckLog(h.ctx, nil)
 		var fault *store.LogFault
 		if !errors.As(err, &fault) || fault.Index != at {
 			h.t.Errorf("the database: %v, want entry %d named", err, at)
@@ -253,7 +254,7 @@ func TestRuling29OlderDatabaseIsRefused(t *testing.T) {
 			old.stop()
 		}
 		_, err := authority.Open(h.ctx, old.cfg)
-		if !errors.Is(err, authority.ErrGuard) {
+		if !errors.Is(err, checkpoint.ErrGuard) {
 			h.t.Fatalf("have %v", err)
 		}
 		h.t.Log(err)
@@ -269,7 +270,7 @@ func TestRuling29OlderDatabaseIsRefused(t *testing.T) {
 			fork.stop()
 		}
 		fork.cfg.Guard = h.guard
-		if _, err := authority.Open(h.ctx, fork.cfg); !errors.Is(err, authority.ErrGuard) {
+		if _, err := authority.Open(h.ctx, fork.cfg); !errors.Is(err, checkpoint.ErrGuard) {
 			h.t.Fatalf("a fork: %v", err)
 		}
 	})

@@ -11,6 +11,7 @@ import (
 
 	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/authority"
+	"github.com/countersign/countersign/internal/checkpoint"
 	"github.com/countersign/countersign/internal/store"
 	"github.com/countersign/countersign/internal/testkit"
 )
@@ -23,7 +24,7 @@ func (h *house) witnessed(names ...string) []*testkit.Witness {
 		w := testkit.NewWitness(name)
 		w.Now = h.clock.Now
 		h.must(w.Follow(h.a.Organisation().Origin, h.a.Verifiers()...))
-		h.cfg.Witnesses = append(h.cfg.Witnesses, authority.Witness{Key: w.Key(), Ask: w.Ask})
+		h.cfg.Witnesses = append(h.cfg.Witnesses, checkpoint.Witness{Key: w.Key(), Ask: w.Ask})
 		all = append(all, w)
 	}
 	if h.stop != nil {
@@ -183,7 +184,7 @@ func TestRuling31RollBackFoundByAWitness(t *testing.T) {
 		}
 		h.reopen()
 		h.broken = true // the log that is served is not the one that was seen
-		if err := h.asked(); !errors.Is(err, authority.ErrGuard) || !strings.Contains(err.Error(), "older") {
+		if err := h.asked(); !errors.Is(err, checkpoint.ErrGuard) || !strings.Contains(err.Error(), "older") {
 			t.Fatalf("the witness knows more, and is answered %v", err)
 		}
 		if out, err := h.a.Submit(h.ctx, h.key, body(order("PO-3", "900.00"), nil)); err == nil && out.Approval.Status == countersign.StatusApproved {
@@ -212,7 +213,7 @@ func TestRuling31AnotherTreeFoundByAWitness(t *testing.T) {
 		h.submit(order(fmt.Sprintf("PO-X%d", i), "900.00"))
 	}
 	h.broken = true
-	if err := h.asked(); !errors.Is(err, authority.ErrGuard) || !strings.Contains(err.Error(), "another tree") {
+	if err := h.asked(); !errors.Is(err, checkpoint.ErrGuard) || !strings.Contains(err.Error(), "another tree") {
 		t.Fatalf("the witness saw another tree, and is answered %v", err)
 	}
 }
@@ -240,9 +241,9 @@ func TestAnswersOfWitnesses(t *testing.T) {
 		"a size of another form":  {answer(409, "text/plain", "1\n"), "want its size as"},
 		"moved":                   {answer(302, "", ""), "status 302"},
 	} {
-		h.cfg.Witnesses = []authority.Witness{{Key: w.Key(), Ask: c.ask}}
+		h.cfg.Witnesses = []checkpoint.Witness{{Key: w.Key(), Ask: c.ask}}
 		h.reopen()
-		if err := h.asked(); err == nil || !strings.Contains(err.Error(), c.want) || errors.Is(err, authority.ErrGuard) {
+		if err := h.asked(); err == nil || !strings.Contains(err.Error(), c.want) || errors.Is(err, checkpoint.ErrGuard) {
 			t.Errorf("%s: %v", name, err)
 		}
 		h.submit(order("PO-"+strings.ReplaceAll(name, " ", "-"), "900.00")) // and the log goes on
@@ -250,7 +251,7 @@ func TestAnswersOfWitnesses(t *testing.T) {
 	if bytes.Contains(h.checkpoint(), []byte("witness.example")) || bytes.Contains(before, []byte("witness.example")) {
 		t.Error("a cosignature was kept that nobody made")
 	}
-	h.cfg.Witnesses = make([]authority.Witness, authority.MaxWitnesses+1)
+	h.cfg.Witnesses = make([]checkpoint.Witness, checkpoint.MaxWitnesses+1)
 	if _, err := authority.Open(h.ctx, h.cfg); err == nil {
 		t.Error("more witnesses than a log may have")
 	}

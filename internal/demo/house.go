@@ -18,6 +18,7 @@ import (
 	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/authn"
 	"github.com/countersign/countersign/internal/authority"
+	"github.com/countersign/countersign/internal/checkpoint"
 	"github.com/countersign/countersign/internal/demo/info"
 	"github.com/countersign/countersign/internal/policy"
 	"github.com/countersign/countersign/internal/store"
@@ -149,7 +150,7 @@ func empty(dir string) error {
 
 // start opens the organisation's authority.
 func (h *House) start(ctx context.Context, cfg Config, db *store.DB) error {
-	keys, err := authority.OpenKeys(filepath.Join(cfg.Dir, keysFolder), authority.LogOrigin(hostOf(cfg.URL), db.Org()))
+	keys, err := checkpoint.OpenKeys(filepath.Join(cfg.Dir, keysFolder), authority.LogOrigin(hostOf(cfg.URL), db.Org()))
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/authn"
 	"github.com/countersign/countersign/internal/authority"
+	"github.com/countersign/countersign/internal/checkpoint"
 	"github.com/countersign/countersign/internal/store"
 )
 
@@ -67,7 +68,7 @@ func TestHouseIsWhole(t *testing.T) {
 	if err := h.Authority.Publish(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := h.Authority.CheckLog(t.Context()); err != nil {
+	if _, err := h.DB().For(h.Authority.Org()).CheckLog(t.Context(), nil); err != nil {
 		t.Error(err)
 	}
 }
@@ -122,7 +123,7 @@ func TestHouseIsNothingWithoutItsStamp(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer h.Close()
-	keys, err := authority.OpenKeys(filepath.Join(dir, keysFolder), authority.LogOrigin(hostOf(demoURL), h.Info.Org))
+	keys, err := checkpoint.OpenKeys(filepath.Join(dir, keysFolder), authority.LogOrigin(hostOf(demoURL), h.Info.Org))
 	if err != nil {
 		t.Fatal(err)
 	}

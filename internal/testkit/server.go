@@ -21,6 +21,7 @@ import (
 	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/api"
 	"github.com/countersign/countersign/internal/authority"
+	"github.com/countersign/countersign/internal/checkpoint"
 	"github.com/countersign/countersign/internal/policy"
 	"github.com/countersign/countersign/internal/store"
 	"github.com/countersign/countersign/internal/store/storetest"
@@ -137,7 +138,7 @@ func (s *Server) open(cfg store.Config, o Options) {
 	s.Org, err = authority.Create(t.Context(), db, n)
 	s.Must(err)
 	dir := t.TempDir()
-	keys, err := authority.OpenKeys(filepath.Join(dir, "keys"), authority.LogOrigin(n.Host, s.Org))
+	keys, err := checkpoint.OpenKeys(filepath.Join(dir, "keys"), authority.LogOrigin(n.Host, s.Org))
 	s.Must(err)
 	guard, err := store.OpenFileGuard(filepath.Join(dir, "guard"))
 	s.Must(err)

@@ -8,7 +8,7 @@ import (
 
 	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/authn/softkey"
-	"github.com/countersign/countersign/internal/authority"
+	"github.com/countersign/countersign/internal/checkpoint"
 	"github.com/countersign/countersign/internal/testkit"
 )
 
@@ -299,7 +299,7 @@ func TestRotateByHand(t *testing.T) {
 	s := settled(t)
 	samuel, before := s.Person("samuel"), len(s.Authority.Verifiers())
 	c := as(t, s, "samuel")
-	for _, kind := range []string{authority.KeyKindLog, authority.KeyKindSeal, authority.KeyKindHMAC} {
+	for _, kind := range []string{checkpoint.KindLog, checkpoint.KindSeal, checkpoint.KindHMAC} {
 		path := "/admin/rotate/" + kind
 		if a := c.post(path, "password", "x", "totp", "000000"); a.Status != 401 {
 			t.Errorf("%s, not proven: %d %s", kind, a.Status, a.text())

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/countersign/countersign/internal/authority"
+	"github.com/countersign/countersign/internal/checkpoint"
 	"github.com/countersign/countersign/internal/testkit"
 )
 
@@ -19,7 +20,7 @@ func TestTheBrowserComputesCosignatures(t *testing.T) {
 		if err := w.Follow(c.Keys.Origin, c.Keys.Verifiers()...); err != nil {
 			t.Fatal(err)
 		}
-		c.Witnesses = []authority.Witness{{Key: w.Key(), Ask: w.Ask}}
+		c.Witnesses = []checkpoint.Witness{{Key: w.Key(), Ask: w.Ask}}
 	}})
 	id, _, _ := strings.Cut(w.Key(), "+")
 	b := testkit.OpenBrowser(t)

@@ -10,6 +10,7 @@ import (
 	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/authn"
 	"github.com/countersign/countersign/internal/authority"
+	"github.com/countersign/countersign/internal/checkpoint"
 )
 
 func keyRoutes() []route {
@@ -104,7 +105,7 @@ func scopeWords(t func(string, ...any) string, scopes []string) (words []string)
 }
 
 func ownKeys(t func(string, ...any) string) (all []ownKey) {
-	for _, kind := range []string{authority.KeyKindLog, authority.KeyKindSeal, authority.KeyKindHMAC} {
+	for _, kind := range []string{checkpoint.KindLog, checkpoint.KindSeal, checkpoint.KindHMAC} {
 		all = append(all, ownKey{kind, t("keys.own." + kind), t("keys.own." + kind + "_text")})
 	}
 	return all
@@ -250,7 +251,7 @@ func askRotate(v *visit) (*asked, error) {
 		return nil, err
 	}
 	kind := v.path("kind")
-	if !slices.Contains([]string{authority.KeyKindLog, authority.KeyKindSeal, authority.KeyKindHMAC}, kind) {
+	if !slices.Contains([]string{checkpoint.KindLog, checkpoint.KindSeal, checkpoint.KindHMAC}, kind) {
 		return nil, nothingHere(v)
 	}
 	means, err := v.org.AdministratorMeans(v.ctx(), *v.session)

@@ -1,11 +1,9 @@
-package authority
+package checkpoint
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -34,7 +32,6 @@ const (
 	witnessFirst  = time.Second            // after a failure, doubled each time
 	witnessLater  = time.Minute            // at most
 	witnessWithin = 10 * time.Second       // for one answer
-	overdueAfter  = time.Hour              // without a cosignature, while there is something new
 )
 
 // Answers of a witness: HTTP statuses (C2SP tlog-witness, add-checkpoint).
@@ -59,7 +56,7 @@ type witness struct {
 	mu      sync.Mutex // guards the fields below; never held while anybody waits
 	has     int64      // what it has cosigned, and we have the cosignature of
 	overdue bool
-	looked  bool // whether alerts of an earlier process were looked for
+	judged  bool // whether this process has said so or so
 }
 
 func newWitnesses(given []Witness, now time.Time) ([]*witness, error) {
@@ -77,9 +74,9 @@ func newWitnesses(given []Witness, now time.Time) ([]*witness, error) {
 	return all, nil
 }
 
-func (b *book) witnessVerifiers() []note.Verifier {
+func (p *Publisher) witnessVerifiers() []note.Verifier {
 	var all []note.Verifier
-	for _, w := range b.witnesses {
+	for _, w := range p.witnesses {
 		all = append(all, w.verifier)
 	}
 	return all
@@ -87,25 +84,25 @@ func (b *book) witnessVerifiers() []note.Verifier {
 
 // openWitnesses takes up what was cosigned before. What the database says of it is
 // believed only as far as it verifies.
-func (b *book) openWitnesses(ctx context.Context) error {
-	if len(b.witnesses) == 0 {
+func (p *Publisher) openWitnesses(ctx context.Context) error {
+	if len(p.witnesses) == 0 {
 		return nil
 	}
-	kept, err := b.a.db.Cosigned(ctx)
+	kept, err := p.db.Cosigned(ctx)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	c, err := audit.OpenCheckpoint(kept.Checkpoint, b.a.org.Origin, b.verifiers()...)
+	c, err := audit.OpenCheckpoint(kept.Checkpoint, p.keys.Origin, p.OwnVerifiers()...)
 	var by []string
 	if err == nil {
-		by, err = audit.Cosigners(kept.Checkpoint, b.witnessVerifiers()...)
+		by, err = audit.Cosigners(kept.Checkpoint, p.witnessVerifiers()...)
 	}
-	if err == nil && c.Size <= b.signed.tree.N {
+	if err == nil && c.Size <= p.signed.Tree.N {
 		var root tlog.Hash
-		if root, err = b.prover.root(ctx, b.signed.tree.N, c.Size); err == nil && root != c.Root {
+		if root, err = p.prover.root(ctx, p.signed.Tree.N, c.Size); err == nil && root != c.Root {
 			err = fmt.Errorf("%w: the first %d entries are not those that a witness has cosigned (hint: %s)", ErrGuard, c.Size, recoverHint)
 		}
 	}
@@ -113,82 +110,81 @@ func (b *book) openWitnesses(ctx context.Context) error {
 	case errors.Is(err, ErrGuard):
 		return err
 	case err != nil:
-		b.a.log.Warn("the stored cosigned checkpoint is not taken", "error", err)
+		p.log.Warn("the stored cosigned checkpoint is not taken", "error", err)
 		return nil
-	case c.Size > b.signed.tree.N: // of another replica, or of a log that is older now: the witness itself will tell
+	case c.Size > p.signed.Tree.N: // of another replica, or of a log that is older now: the witness itself will tell
 		return nil
 	case len(by) == 0: // by witnesses that are no longer asked
 		return nil
 	}
-	for _, w := range b.witnesses {
+	for _, w := range p.witnesses {
 		for _, name := range by {
 			if name == w.id {
 				w.size, w.has = c.Size, c.Size
 			}
 		}
 	}
-	b.keepCosigned(signedHead{tlog.Tree{N: c.Size, Hash: c.Root}, kept.Checkpoint})
+	p.keepCosigned(Head{tlog.Tree{N: c.Size, Hash: c.Root}, kept.Checkpoint})
 	return nil
 }
 
 // keepCosigned makes a cosigned checkpoint the one that is given out, and tells those
 // who wait for it. Cosignatures of the same tree are put together.
-func (b *book) keepCosigned(s signedHead) signedHead {
-	b.state.Lock()
-	defer b.state.Unlock()
-	if s.tree.N < b.cosigned.tree.N {
-		return b.cosigned
+func (p *Publisher) keepCosigned(s Head) Head {
+	p.state.Lock()
+	defer p.state.Unlock()
+	if s.Tree.N < p.cosigned.Tree.N {
+		return p.cosigned
 	}
-	if s.tree.N == b.cosigned.tree.N {
-		both, err := audit.MergeCosignatures(b.cosigned.checkpoint, s.checkpoint)
+	if s.Tree.N == p.cosigned.Tree.N {
+		both, err := audit.MergeCosignatures(p.cosigned.Checkpoint, s.Checkpoint)
 		if err != nil {
-			return b.cosigned
+			return p.cosigned
 		}
-		s.checkpoint = both
+		s.Checkpoint = both
 	}
-	b.cosigned = s
-	if s.tree.N == b.signed.tree.N {
-		b.signed.checkpoint = s.checkpoint
+	p.cosigned = s
+	if s.Tree.N == p.signed.Tree.N {
+		p.signed.Checkpoint = s.Checkpoint
 	}
-	close(b.witnessed)
-	b.witnessed = make(chan struct{})
+	close(p.witnessed)
+	p.witnessed = make(chan struct{})
 	return s
 }
 
-// best is the cosigned checkpoint where it covers so many entries, and the head
+// Best is the cosigned checkpoint where it covers so many entries, and the head
 // otherwise.
-func (b *book) best(head signedHead, size int64) signedHead {
-	b.state.Lock()
-	defer b.state.Unlock()
-	if b.cosigned.tree.N >= size && b.cosigned.checkpoint != nil {
-		return b.cosigned
+func (p *Publisher) Best(head Head, size int64) Head {
+	p.state.Lock()
+	defer p.state.Unlock()
+	if p.cosigned.Tree.N >= size && p.cosigned.Checkpoint != nil {
+		return p.cosigned
 	}
 	return head
 }
 
-// follow asks a witness for every checkpoint that is published, one after another, and
-// again at growing intervals where it does not answer. It begins with the checkpoint
-// that is there: a witness that knows more than that tells so at once.
-func (a *Authority) follow(ctx context.Context, w *witness) {
+// FollowWitness asks a witness for every checkpoint that is published, one after
+// another, and again at growing intervals where it does not answer. It begins with the
+// checkpoint that is there: a witness that knows more than that tells so at once. After
+// each time told hears what came of it.
+func (p *Publisher) FollowWitness(ctx context.Context, id string, told func(error)) {
 	pause := witnessFirst
 	for ctx.Err() == nil {
-		a.book.state.Lock()
-		changed := a.book.changed
-		a.book.state.Unlock()
-		err := a.AskWitness(ctx, w.id)
+		changed := p.Signed()
+		err := p.AskWitness(ctx, id)
+		told(err)
+
 		wait, wake := witnessPace, changed
 		if err != nil && ctx.Err() == nil {
 			if errors.Is(err, ErrGuard) {
 				return // nothing is signed any more, so that there is nothing to cosign
 			}
-			a.log.Warn("a witness did not cosign", "witness", w.id, "error", err, "again_in", pause)
+			p.log.Warn("a witness did not cosign", "witness", id, "error", err, "again_in", pause)
 			wait, wake, pause = pause, nil, min(2*pause, witnessLater)
 		} else {
 			pause = witnessFirst
 		}
-		if err := a.noteOverdue(ctx, w); err != nil && ctx.Err() == nil {
-			a.log.Error("the alert about an overdue witness could not be written", "witness", w.id, "error", err)
-		}
+
 		select {
 		case <-ctx.Done():
 			return
@@ -206,35 +202,42 @@ func (a *Authority) follow(ctx context.Context, w *witness) {
 }
 
 // AskWitness asks the witness of that key (name+hash) to cosign the last published
-// checkpoint, once. The loop does it by itself.
-func (a *Authority) AskWitness(ctx context.Context, id string) error {
-	for _, w := range a.book.witnesses {
-		if w.id == id {
-			err := a.askWitness(ctx, w)
-			a.metrics.witnessAnswered(w, err)
-			return err
-		}
-	}
-	return fmt.Errorf("there is no witness %s", id)
-}
-
-func (a *Authority) askWitness(ctx context.Context, w *witness) error {
-	w.asking.Lock()
-	defer w.asking.Unlock()
-	head, err := a.book.last()
-	if err != nil || head.checkpoint == nil {
+// checkpoint, once. A witness that has seen another log than this is a
+// [ContradictionError], and stops the signing.
+func (p *Publisher) AskWitness(ctx context.Context, id string) error {
+	w, err := p.witness(id)
+	if err != nil {
 		return err
 	}
-	if w.size > head.tree.N { // another replica is ahead; its checkpoint comes to us too
+	return p.askWitness(ctx, w)
+}
+
+func (p *Publisher) witness(id string) (*witness, error) {
+	for _, w := range p.witnesses {
+		if w.id == id {
+			return w, nil
+		}
+	}
+	return nil, fmt.Errorf("there is no witness %s", id)
+}
+
+func (p *Publisher) askWitness(ctx context.Context, w *witness) error {
+	w.asking.Lock()
+	defer w.asking.Unlock()
+	head, err := p.Last()
+	if err != nil || head.Checkpoint == nil {
+		return err
+	}
+	if w.size > head.Tree.N { // another replica is ahead; its checkpoint comes to us too
 		return nil
 	}
-	plain, err := audit.Uncosigned(head.checkpoint)
+	plain, err := audit.Uncosigned(head.Checkpoint)
 	if err != nil {
 		return err
 	}
 	const tries = 4 // other replicas ask the same witness
 	for range tries {
-		path, err := audit.ConsistencyProof(w.size, head.tree.N, a.db.Tiles(ctx, head.tree.N))
+		path, err := audit.ConsistencyProof(w.size, head.Tree.N, p.db.Tiles(ctx, head.Tree.N))
 		if err != nil {
 			return err
 		}
@@ -242,7 +245,7 @@ func (a *Authority) askWitness(ctx context.Context, w *witness) error {
 		if err != nil {
 			return err
 		}
-		again, err := a.askOnce(ctx, w, signedHead{head.tree, plain}, request)
+		again, err := p.askOnce(ctx, w, Head{head.Tree, plain}, request)
 		if !again || err != nil {
 			return err
 		}
@@ -251,7 +254,7 @@ func (a *Authority) askWitness(ctx context.Context, w *witness) error {
 }
 
 // askOnce reports whether to ask again from the size that the witness knows.
-func (a *Authority) askOnce(ctx context.Context, w *witness, head signedHead, request []byte) (again bool, err error) {
+func (p *Publisher) askOnce(ctx context.Context, w *witness, head Head, request []byte) (again bool, err error) {
 	within, cancel := context.WithTimeout(ctx, witnessWithin)
 	defer cancel()
 	status, kind, answer, err := w.Ask(within, request)
@@ -260,14 +263,14 @@ func (a *Authority) askOnce(ctx context.Context, w *witness, head signedHead, re
 	}
 	switch status {
 	case answerCosigned:
-		cosigned, err := audit.Cosign(head.checkpoint, answer, w.verifier, a.db.Now())
+		cosigned, err := audit.Cosign(head.Checkpoint, answer, w.verifier, p.db.Now())
 		if err != nil {
 			return false, err
 		}
-		if err := a.keep(ctx, signedHead{head.tree, cosigned}); err != nil {
+		if err := p.keep(ctx, Head{head.Tree, cosigned}); err != nil {
 			return false, err
 		}
-		w.size = head.tree.N
+		w.size = head.Tree.N
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.has = w.size
@@ -277,17 +280,17 @@ func (a *Authority) askOnce(ctx context.Context, w *witness, head signedHead, re
 		switch {
 		case err != nil:
 			return false, err
-		case known > head.tree.N:
-			return false, a.ahead(ctx, w, known)
+		case known > head.Tree.N:
+			return false, p.ahead(ctx, w, known)
 		case known == w.size:
 			return false, fmt.Errorf("it refuses to go on from %d entries, which it says it knows", known)
 		}
 		w.size = known
 		return true, nil
 	case answerOtherTree:
-		return false, a.forked(ctx, w, w.size, fmt.Errorf("it has cosigned another tree of %d entries than these", w.size))
+		return false, p.forked(w, w.size, fmt.Errorf("it has cosigned another tree of %d entries than these", w.size))
 	case answerNoSuchLog:
-		return false, fmt.Errorf("it does not follow the log %s: give whoever runs it the log's name and public key", a.org.Origin)
+		return false, fmt.Errorf("it does not follow the log %s: give whoever runs it the log's name and public key", p.keys.Origin)
 	case answerNoSuchKey:
 		return false, errors.New("it does not accept the log's signature: give whoever runs it the log's present public key")
 	}
@@ -297,53 +300,57 @@ func (a *Authority) askOnce(ctx context.Context, w *witness, head signedHead, re
 // ahead handles a witness that has cosigned more than this process published. Another
 // replica may have: the guard, which advances before any witness is asked, knows. A
 // witness that knows more than the guard has seen a log that is not here any more.
-func (a *Authority) ahead(ctx context.Context, w *witness, known int64) error {
-	held, err := a.book.guard.Load(ctx, a.org.Origin)
+func (p *Publisher) ahead(ctx context.Context, w *witness, known int64) error {
+	held, err := p.guard.Load(ctx, p.keys.Origin)
 	if err != nil {
 		return fmt.Errorf("read the guard: %w", err)
 	}
 	published := int64(0)
-	if c, err := unsignedCheckpoint(held); err == nil {
+	if c, err := Unsigned(held); err == nil {
 		published = c.Size
 	}
 	if known <= published {
 		w.size = known
 		return nil
 	}
-	return a.forked(ctx, w, known, fmt.Errorf("it has cosigned %d entries, and %d were published here: the database is older", known, published))
+	return p.forked(w, known, fmt.Errorf("it has cosigned %d entries, and %d were published here: the database is older", known, published))
 }
 
-// forked stops signing, and says so as loudly as can be: the log is not the one that
-// the witness has seen (ruling 31).
-func (a *Authority) forked(ctx context.Context, w *witness, size int64, cause error) error {
-	err := a.book.fail(fmt.Errorf("%w: witness %s: %w (hint: %s)", ErrGuard, w.id, cause, recoverHint))
-	_, alert := a.db.Write(ctx, func(tx *store.Tx) error {
-		return a.raise(tx, newAlert{about: store.AboutOrganisation, severity: "critical", external: "witness:" + w.id + ":" + strconv.FormatInt(size, 10), days: maxAlertDays,
-			title: "a witness has seen another log than this one, and nothing is signed any more: " + cause.Error()})
-	})
-	if alert != nil {
-		a.log.Error("the alert about a forked log could not be written", "error", alert)
-	}
-	return err
+// ContradictionError is a witness that has seen another log than this one. It is an
+// [ErrGuard] too: nothing is signed any more.
+type ContradictionError struct {
+	Witness string // name+hash
+	Size    int64  // of what the witness has cosigned
+	Cause   error
+	err     error
+}
+
+func (e *ContradictionError) Error() string { return e.err.Error() }
+func (e *ContradictionError) Unwrap() error { return e.err }
+
+// forked stops signing: the log is not the one that the witness has seen (ruling 31).
+func (p *Publisher) forked(w *witness, size int64, cause error) error {
+	err := p.fail(fmt.Errorf("%w: witness %s: %w (hint: %s)", ErrGuard, w.id, cause, recoverHint))
+	return &ContradictionError{Witness: w.id, Size: size, Cause: cause, err: err}
 }
 
 // keep stores a cosigned checkpoint, together with what others have cosigned of it.
-func (a *Authority) keep(ctx context.Context, s signedHead) error {
+func (p *Publisher) keep(ctx context.Context, s Head) error {
 	for range 5 { // other replicas store theirs
-		old, err := a.db.Cosigned(ctx)
+		old, err := p.db.Cosigned(ctx)
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return err
 		}
-		if old.Size == s.tree.N {
-			if both, err := audit.MergeCosignatures(s.checkpoint, old.Checkpoint); err == nil {
-				s.checkpoint = both
+		if old.Size == s.Tree.N {
+			if both, err := audit.MergeCosignatures(s.Checkpoint, old.Checkpoint); err == nil {
+				s.Checkpoint = both
 			}
 		}
-		s = a.book.keepCosigned(s)
-		if old.Size > s.tree.N || string(old.Checkpoint) == string(s.checkpoint) {
+		s = p.keepCosigned(s)
+		if old.Size > s.Tree.N || string(old.Checkpoint) == string(s.Checkpoint) {
 			return nil
 		}
-		if err = a.db.SetCosigned(ctx, old, store.Cosigned{Size: s.tree.N, Checkpoint: s.checkpoint}); !errors.Is(err, store.ErrConflict) {
+		if err = p.db.SetCosigned(ctx, old, store.Cosigned{Size: s.Tree.N, Checkpoint: s.Checkpoint}); !errors.Is(err, store.ErrConflict) {
 			return err
 		}
 	}
@@ -355,30 +362,59 @@ type WitnessState struct {
 	Witness  string // name+hash
 	Cosigned int64  // entries of the last checkpoint that it has cosigned
 	Overdue  bool   // it has cosigned nothing for over an hour, while there is something new
+
+	Opened time.Time // since when this process asks it
+	Judged bool      // whether it was called overdue or not, ever, by this process
 }
 
 // Witnesses says how far each witness has come.
-func (a *Authority) Witnesses() []WitnessState {
+func (p *Publisher) Witnesses() []WitnessState {
 	var all []WitnessState
-	for _, w := range a.book.witnesses {
-		w.mu.Lock()
-		all = append(all, WitnessState{w.id, w.has, w.overdue})
-		w.mu.Unlock()
+	for _, w := range p.witnesses {
+		all = append(all, w.state())
 	}
 	return all
 }
 
+func (w *witness) state() WitnessState {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return WitnessState{Witness: w.id, Cosigned: w.has, Overdue: w.overdue, Opened: w.opened, Judged: w.judged}
+}
+
+// SetOverdue keeps whether a witness is overdue.
+func (p *Publisher) SetOverdue(id string, overdue bool) {
+	w, err := p.witness(id)
+	if err != nil {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.overdue, w.judged = overdue, true
+}
+
 // WitnessKeys are the public keys of the witnesses, as name+hash+base64.
-func (a *Authority) WitnessKeys() []string {
+func (p *Publisher) WitnessKeys() []string {
 	var all []string
-	for _, w := range a.book.witnesses {
+	for _, w := range p.witnesses {
 		all = append(all, w.Key)
 	}
 	return all
 }
 
-// witnessName is the name of a witness without its key's hash.
-func witnessName(id string) string {
-	name, _, _ := strings.Cut(id, "+")
-	return name
+// CosignedOver reports whether a witness that is asked has cosigned so many entries.
+func (p *Publisher) CosignedOver(size int64) bool {
+	p.state.Lock()
+	defer p.state.Unlock()
+	return p.cosigned.Checkpoint != nil && p.cosigned.Tree.N >= size
+}
+
+// Unsigned reads a checkpoint whose signatures cannot be checked.
+func Unsigned(data []byte) (audit.Checkpoint, error) {
+	for i := 1; i < len(data); i++ {
+		if data[i] == '\n' && data[i-1] == '\n' {
+			return countersign.ParseCheckpoint(string(data[:i]))
+		}
+	}
+	return audit.Checkpoint{}, errors.New("no checkpoint")
 }

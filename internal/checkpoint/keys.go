@@ -1,4 +1,4 @@
-package authority
+package checkpoint
 
 import (
 	"crypto/rand"
@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
-	"sort"
 	"strconv"
 	"strings"
 	"sync"
@@ -36,13 +35,23 @@ type Keys struct {
 	Origin string // of the log that is signed
 
 	mu      sync.RWMutex // a rotation adds to what follows
-	Log     []LogKey     // of the origin, by number, oldest first
+	log     []LogKey     // of the origin, by number, oldest first
 	retired []LogKey     // of origins before it
 	later   []string     // origins after it that have a key here
 	highest int          // number of any of the log's keys
-	Seal    map[int][32]byte
-	HMAC    map[int][32]byte
+	seal    map[int][32]byte
+	hmac    map[int][32]byte
+
+	Ring  Ring         // seals secrets at rest
+	Names AccountNames // name accounts in history
 }
+
+// The kinds of keys in the folder.
+const (
+	KindLog  = "log"  // signs the log's checkpoints
+	KindSeal = "seal" // encrypts secrets at rest
+	KindHMAC = "hmac" // names bank accounts in history
+)
 
 // LogKey is one signing key of the log.
 type LogKey struct {
@@ -63,7 +72,7 @@ func OpenKeys(dir, origin string) (*Keys, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrKeys, err)
 	}
-	k := &Keys{Dir: dir, Origin: origin, Seal: map[int][32]byte{}, HMAC: map[int][32]byte{}}
+	k := &Keys{Dir: dir, Origin: origin, seal: map[int][32]byte{}, hmac: map[int][32]byte{}}
 	names, err := k.names()
 	if err != nil {
 		return nil, err
@@ -73,7 +82,10 @@ func OpenKeys(dir, origin string) (*Keys, error) {
 			return nil, err
 		}
 	}
-	return k, k.reload()
+	if err := k.Reload(); err != nil {
+		return nil, err
+	}
+	return k, k.UseSecrets()
 }
 
 // names lists the files of the folder that are keys.
@@ -91,38 +103,38 @@ func (k *Keys) names() ([]string, error) {
 	return names, nil
 }
 
-// reload reads the folder anew: another process may have made a key in it.
-func (k *Keys) reload() error {
+// Reload reads the folder anew: another process may have made a key in it.
+func (k *Keys) Reload() error {
 	names, err := k.names()
 	if err != nil {
 		return err
 	}
-	fresh := &Keys{Dir: k.Dir, Origin: k.Origin, Seal: map[int][32]byte{}, HMAC: map[int][32]byte{}}
+	fresh := &Keys{Dir: k.Dir, Origin: k.Origin, seal: map[int][32]byte{}, hmac: map[int][32]byte{}}
 	for _, name := range names {
 		if err := fresh.read(name, names); err != nil {
 			return fmt.Errorf("%w: %s: %w", ErrKeys, filepath.Join(k.Dir, name), err)
 		}
 	}
-	if fresh.highest == 0 || len(fresh.Seal) == 0 || len(fresh.HMAC) == 0 {
+	if fresh.highest == 0 || len(fresh.seal) == 0 || len(fresh.hmac) == 0 {
 		return fmt.Errorf("%w: %s has some keys but not all of log, seal and hmac: restore the folder as it was", ErrKeys, k.Dir)
 	}
-	if !slices.ContainsFunc(fresh.Log, func(l LogKey) bool { return l.Signer != nil }) {
+	if !slices.ContainsFunc(fresh.log, func(l LogKey) bool { return l.Signer != nil }) {
 		return fmt.Errorf("%w: %s has no signing key of the log %q: restore the folder as it was; each organisation has its own", ErrKeys, k.Dir, k.Origin)
 	}
-	for _, keys := range [][]LogKey{fresh.Log, fresh.retired} {
-		sort.Slice(keys, func(i, j int) bool { return keys[i].Number < keys[j].Number })
+	for _, keys := range [][]LogKey{fresh.log, fresh.retired} {
+		slices.SortFunc(keys, func(a, b LogKey) int { return a.Number - b.Number })
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.Log, k.retired, k.later, k.highest, k.Seal, k.HMAC = fresh.Log, fresh.retired, fresh.later, fresh.highest, fresh.Seal, fresh.HMAC
+	k.log, k.retired, k.later, k.highest, k.seal, k.hmac = fresh.log, fresh.retired, fresh.later, fresh.highest, fresh.seal, fresh.hmac
 	return nil
 }
 
-// signer finds the signing half of a key.
-func (k *Keys) signer(verifier string) (note.Signer, error) {
+// Signer finds the signing half of a key.
+func (k *Keys) Signer(verifier string) (note.Signer, error) {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
-	for _, l := range k.Log {
+	for _, l := range k.log {
 		if l.Verifier == verifier && l.Signer != nil {
 			return l.Signer, nil
 		}
@@ -138,9 +150,9 @@ func shortKey(verifier string) string {
 	return verifier
 }
 
-// A log that is continued under a new origin gets the next number behind its name:
+// SplitOrigin takes an origin apart. A log that is continued under a new one gets the next number behind its name:
 // host/log/org_…, host/log/org_…/2, host/log/org_…/3.
-func splitOrigin(origin string) (base string, n int) {
+func SplitOrigin(origin string) (base string, n int) {
 	at := strings.LastIndexByte(origin, '/')
 	n, err := strconv.Atoi(origin[at+1:])
 	if at < 0 || err != nil || n < 2 || strconv.Itoa(n) != origin[at+1:] {
@@ -149,15 +161,16 @@ func splitOrigin(origin string) (base string, n int) {
 	return origin[:at], n
 }
 
-func joinOrigin(base string, n int) string {
+// JoinOrigin is what [SplitOrigin] takes apart.
+func JoinOrigin(base string, n int) string {
 	if n == 1 {
 		return base
 	}
 	return base + "/" + strconv.Itoa(n)
 }
 
-// Newest returns the number of the newest key in a ring.
-func Newest(ring map[int][32]byte) int {
+// newest returns the number of the newest key in a ring.
+func newest(ring map[int][32]byte) int {
 	n := 0
 	for i := range ring {
 		n = max(n, i)
@@ -171,7 +184,7 @@ func (k *Keys) Verifiers() []string {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
 	var out []string
-	for _, l := range slices.Concat(k.retired, k.Log) {
+	for _, l := range slices.Concat(k.retired, k.log) {
 		out = append(out, l.Verifier)
 	}
 	return out
@@ -213,26 +226,26 @@ func (k *Keys) AddLogKey(origin string) (LogKey, error) {
 	}
 	k.highest = l.Number
 	if origin == k.Origin {
-		k.Log = append(slices.Clip(k.Log), l)
+		k.log = append(slices.Clip(k.log), l)
 	}
 	return l, nil
 }
 
-// addSecret makes the next key of a ring, "seal" or "hmac", and returns its number.
-func (k *Keys) addSecret(kind string) (int, error) {
+// AddSecret makes the next key of a ring, "seal" or "hmac", and returns its number.
+func (k *Keys) AddSecret(kind string) (int, error) {
 	ring := func() map[int][32]byte {
-		if kind == "hmac" {
-			return k.HMAC
+		if kind == KindHMAC {
+			return k.hmac
 		}
-		return k.Seal
+		return k.seal
 	}
 	k.mu.RLock()
-	n := Newest(ring()) + 1
+	n := newest(ring()) + 1
 	k.mu.RUnlock()
 	if err := k.writeSecret(kind + "-" + strconv.Itoa(n) + ".key"); err != nil {
 		return 0, err
 	}
-	return n, k.reload()
+	return n, k.Reload()
 }
 
 func (k *Keys) writeSecret(name string) error {
@@ -256,7 +269,7 @@ func writeNew(path, content string, mode fs.FileMode) error {
 		err = err2
 	}
 	if err == nil {
-		err = syncDir(filepath.Dir(path))
+		err = SyncDir(filepath.Dir(path))
 	}
 	if err != nil {
 		return fmt.Errorf("%w: write %s: %w", ErrKeys, path, err)
@@ -264,9 +277,9 @@ func writeNew(path, content string, mode fs.FileMode) error {
 	return nil
 }
 
-// syncDir makes a new name in a folder durable. On Windows a folder cannot be synced,
+// SyncDir makes a new name in a folder durable. On Windows a folder cannot be synced,
 // and names are written through the file system's own journal.
-func syncDir(dir string) error {
+func SyncDir(dir string) error {
 	if runtime.GOOS == "windows" {
 		return nil
 	}
@@ -291,7 +304,7 @@ func (k *Keys) read(name string, all []string) error {
 	}
 	kind, num, ok := strings.Cut(base, "-")
 	n, err := strconv.Atoi(num)
-	if !ok || err != nil || n < 1 || strconv.Itoa(n) != num || public && kind != "log" {
+	if !ok || err != nil || n < 1 || strconv.Itoa(n) != num || public && kind != KindLog {
 		return errors.New("not a name that is known: want log-N.key, log-N.pub, seal-N.key or hmac-N.key")
 	}
 	if info.Size() > 4096 {
@@ -305,19 +318,19 @@ func (k *Keys) read(name string, all []string) error {
 	switch {
 	case public:
 		return k.readVerifier(LogKey{Number: n, Verifier: text}, slices.Contains(all, base+".key"))
-	case kind == "log":
+	case kind == KindLog:
 		if !slices.Contains(all, base+".pub") {
 			return errors.New("its .pub file is missing: restore the folder as it was")
 		}
 		return nil // read with its public half
-	case kind == "seal", kind == "hmac":
+	case kind == KindSeal, kind == KindHMAC:
 		b, err := base64.StdEncoding.Strict().DecodeString(text)
 		if err != nil || len(b) != 32 {
 			return errors.New("want 32 bytes in base64")
 		}
-		ring := k.Seal
-		if kind == "hmac" {
-			ring = k.HMAC
+		ring := k.seal
+		if kind == KindHMAC {
+			ring = k.hmac
 		}
 		ring[n] = [32]byte(b)
 		return nil
@@ -344,13 +357,13 @@ func (k *Keys) readVerifier(l LogKey, secret bool) error {
 			return errors.New("it does not fit the .key file beside it")
 		}
 	}
-	base, n := splitOrigin(k.Origin)
-	keyBase, keyN := splitOrigin(v.Name())
+	base, n := SplitOrigin(k.Origin)
+	keyBase, keyN := SplitOrigin(v.Name())
 	switch {
 	case keyBase != base:
 		return fmt.Errorf("is the key of the log %q, not of %q: each organisation has its own keys folder", v.Name(), k.Origin)
 	case keyN == n:
-		k.Log = append(k.Log, l)
+		k.log = append(k.log, l)
 	case keyN < n:
 		l.Signer = nil
 		k.retired = append(k.retired, l)
