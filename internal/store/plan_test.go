@@ -446,7 +446,7 @@ func submissionPlans() []planned {
 		{name: "what is kept about vendors", does: reads(func(tx *store.Tx) error {
 			return last(tx.FactsOfVendors([]string{"V-7", "V-8", "V-9"}, false))
 		})},
-		{name: "earlier requests for an object", does: reads(func(tx *store.Tx) error {
+		{name: "earlier requests for an object", lite: "approval_object", does: reads(func(tx *store.Tx) error {
 			return last(tx.EarlierOn("erp", countersign.KindPurchaseOrder, "PO-010000", 10))
 		})},
 		{name: "a person by either name", does: reads(func(tx *store.Tx) error {

@@ -145,8 +145,9 @@ type Earlier struct {
 // EarlierOn reads both in one statement: [Tx.FactsGen] and [Tx.ApprovalsOfObject].
 func (tx *Tx) EarlierOn(source, kind, object string, limit int) (e Earlier, err error) {
 	rows := tx.Query(`SELECT o.facts_gen, COALESCE(a.id, ''), COALESCE(a.revision, ''), COALESCE(a.status, ''), COALESCE(a.created_us, 0), COALESCE(a.ended_us, 0)
-		FROM organisation o LEFT JOIN approval a ON a.org_id = $1 AND a.source = $2 AND a.kind = $3 AND a.object_id = $4
-		WHERE o.org_id = $1 ORDER BY a.created_us DESC, a.id DESC LIMIT $5`, source, kind, object, limit)
+		FROM organisation o LEFT JOIN (SELECT id, revision, status, created_us, ended_us FROM approval
+			WHERE org_id = $1 AND source = $2 AND kind = $3 AND object_id = $4 ORDER BY created_us DESC, id DESC LIMIT $5) a ON 1 = 1
+		WHERE o.org_id = $1 ORDER BY a.created_us DESC, a.id DESC`, source, kind, object, limit)
 	defer rows.Close()
 	var r ObjectRequest
 	for rows.Next() {
