@@ -3,7 +3,7 @@ package countersign
 import (
 	"cmp"
 	"slices"
-	"sort"
+	"strings"
 )
 
 // Outcome is what the policy answers, weakest first.
@@ -156,15 +156,17 @@ func mergeClauses(a, b []Clause) []Clause {
 		c.From = union(c.From, nil)
 		all = append(all, c)
 	}
-	sort.Slice(all, func(i, j int) bool {
-		x, y := &all[i], &all[j]
+	slices.SortFunc(all, func(x, y Clause) int {
 		if d := slices.Compare(x.From, y.From); d != 0 {
-			return d < 0
+			return d
 		}
 		if x.OutsideChain != y.OutsideChain {
-			return y.OutsideChain
+			if y.OutsideChain {
+				return -1
+			}
+			return 1
 		}
-		return x.Count > y.Count
+		return cmp.Compare(y.Count, x.Count)
 	})
 	return slices.CompactFunc(all, func(x, y Clause) bool {
 		return slices.Equal(x.From, y.From) && x.OutsideChain == y.OutsideChain
@@ -176,9 +178,8 @@ func mergeAttestations(a, b []Attestation) []Attestation {
 		return nil
 	}
 	all := slices.Concat(a, b)
-	sort.Slice(all, func(i, j int) bool {
-		x, y := &all[i], &all[j]
-		return cmp.Or(cmp.Compare(x.ID, y.ID), cmp.Compare(x.Question, y.Question)) < 0
+	slices.SortFunc(all, func(x, y Attestation) int {
+		return cmp.Or(strings.Compare(x.ID, y.ID), strings.Compare(x.Question, y.Question))
 	})
 	return slices.Compact(all)
 }

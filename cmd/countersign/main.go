@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	_ "time/tzdata" // the same time zones where the machine has none
 
 	"github.com/alecthomas/kong"
 )

@@ -98,8 +98,6 @@ func (p *process) json(v any) error {
 
 // printf writes to the output. The first error of a pipe that was closed ends
 // nothing: what is left is not wanted.
-//
-//go:noinline
 func (p *process) printf(format string, args ...any) { fmt.Fprintf(p.out, format, args...) }
 
 // open opens a file, or the input for "-".

@@ -6,19 +6,18 @@ import (
 	"testing"
 )
 
-// TestTheProgramIsSmallAndNeedsNoC weighs what is handed out (decision 0009).
-func TestTheProgramIsSmallAndNeedsNoC(t *testing.T) {
+// TestTheProgramNeedsNoC builds what is handed out, and reports its size (decision 0010).
+func TestTheProgramNeedsNoC(t *testing.T) {
 	if underRace {
 		t.Skip("a program of its own: the race detector sees nothing of it")
 	}
 	path, err := program()
 	must(t, err)
+
 	info, err := os.Stat(path)
 	must(t, err)
-	const most = 40_000_000
-	if info.Size() >= most {
-		t.Errorf("the stripped program has %d bytes, want less than %d", info.Size(), most)
-	}
+	t.Logf("%.1f MB", float64(info.Size())/1e6)
+
 	built, err := buildinfo.ReadFile(path)
 	must(t, err)
 	for _, s := range built.Settings {

@@ -5,7 +5,6 @@ import (
 	"net/url"
 	"path"
 	"slices"
-	"sort"
 	"strconv"
 	"strings"
 
@@ -172,7 +171,7 @@ func (c *call) checkQuery() error {
 		}
 	}
 	if len(errs) > 0 {
-		sort.Slice(errs, func(i, j int) bool { return errs[i].Pointer < errs[j].Pointer })
+		slices.SortFunc(errs, func(a, b countersign.FieldError) int { return strings.Compare(a.Pointer, b.Pointer) })
 		return countersign.Invalid(errs...)
 	}
 	return nil

@@ -1,34 +1,17 @@
 package api
 
 import (
-	"bytes"
-	"compress/gzip"
 	_ "embed"
-	"io"
 	"net/http"
-	"sync"
 
 	"github.com/countersign/countersign/internal/authority"
 )
 
-// openapi.json is for reading; what is served is the same, packed.
-//
-//go:embed openapi.json.gz
-var packedOpenAPI []byte
-
-var openAPI = sync.OnceValue(func() []byte {
-	r, err := gzip.NewReader(bytes.NewReader(packedOpenAPI))
-	if err == nil {
-		var text []byte
-		if text, err = io.ReadAll(r); err == nil {
-			return text
-		}
-	}
-	panic("the description in this program is damaged: " + err.Error()) // as it was built; a test reads it
-})
+//go:embed openapi.json
+var openAPI []byte
 
 // OpenAPI is the description of the API (OpenAPI 3.1).
-func OpenAPI() []byte { return openAPI() }
+func OpenAPI() []byte { return openAPI }
 
 func serviceOperations() []operation {
 	return []operation{

@@ -2,11 +2,12 @@ package audit
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"sort"
+	"slices"
 
 	countersign "github.com/countersign/countersign"
 	"golang.org/x/mod/sumdb/note"
@@ -377,6 +378,6 @@ func (x *exportVerifier) again(index int64) (countersign.CaseEntry, error) {
 }
 
 func byIndex(entries []countersign.CaseEntry) []countersign.CaseEntry {
-	sort.Slice(entries, func(i, j int) bool { return entries[i].Index < entries[j].Index })
+	slices.SortFunc(entries, func(a, b countersign.CaseEntry) int { return cmp.Compare(a.Index, b.Index) })
 	return entries
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sort"
 	"strings"
 
 	countersign "github.com/countersign/countersign"
@@ -49,9 +48,8 @@ func BuildReceipt(in ReceiptInput) (countersign.Receipt, error) {
 	}
 	r.Origin = head.Origin
 	logged := slices.Clone(in.Entries)
-	sort.SliceStable(logged, func(i, j int) bool {
-		a, b := &logged[i], &logged[j]
-		return cmp.Or(cmp.Compare(roleOrder[a.Role], roleOrder[b.Role]), cmp.Compare(a.Index, b.Index)) < 0
+	slices.SortStableFunc(logged, func(a, b Logged) int {
+		return cmp.Or(cmp.Compare(roleOrder[a.Role], roleOrder[b.Role]), cmp.Compare(a.Index, b.Index))
 	})
 	if len(logged) == 0 || logged[0].Role != countersign.RoleSubmission {
 		return r, errors.New("receipt: no submission among the entries")

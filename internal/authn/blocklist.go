@@ -1,11 +1,8 @@
 package authn
 
 import (
-	"bytes"
-	"compress/gzip"
 	_ "embed"
 	"fmt"
-	"io"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -13,8 +10,8 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-//go:embed blocklist.txt.gz
-var blocklistData []byte
+//go:embed blocklist.txt
+var blocklistText string
 
 // Blocklist are passwords that many people use, which are tried first by whoever
 // guesses (NIST SP 800-63B-4 §3.1.1.2). Source and licence: blocklist.md.
@@ -23,16 +20,8 @@ type Blocklist struct{ words map[string]bool }
 // LoadBlocklist reads the list that is built in. It takes some milliseconds and a few
 // megabytes; a caller keeps the result.
 func LoadBlocklist() (*Blocklist, error) {
-	z, err := gzip.NewReader(bytes.NewReader(blocklistData))
-	if err != nil {
-		return nil, fmt.Errorf("password blocklist: %w", err)
-	}
-	text, err := io.ReadAll(z)
-	if err != nil {
-		return nil, fmt.Errorf("password blocklist: %w", err)
-	}
 	l := &Blocklist{words: make(map[string]bool, 1<<16)}
-	for word := range strings.Lines(string(text)) {
+	for word := range strings.Lines(blocklistText) {
 		if word = strings.TrimSuffix(word, "\n"); word != "" {
 			l.words[fold(word)] = true
 		}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"sort"
 	"strings"
 	"time"
 
@@ -51,7 +50,7 @@ func (r *reading) searchPeople(q PeopleQuery) (countersign.Page[PersonView], err
 		if err != nil {
 			return page, err
 		}
-		found = slices.DeleteFunc(found, func(p store.Person) bool { return byName(&p, &last) <= 0 })
+		found = slices.DeleteFunc(found, func(p store.Person) bool { return byName(p, last) <= 0 })
 	}
 	if len(found) > q.Limit {
 		found = found[:q.Limit]
@@ -110,12 +109,12 @@ func everybody(tx *store.Tx) ([]store.Person, error) {
 		}
 		after = rows[some-1].ID
 	}
-	sort.Slice(all, func(i, j int) bool { return byName(&all[i], &all[j]) < 0 })
+	slices.SortFunc(all, byName)
 	return all, nil
 }
 
 // byName orders people as they are listed.
-func byName(p, q *store.Person) int {
+func byName(p, q store.Person) int {
 	return cmp.Or(cmp.Compare(foldLogin(p.Name), foldLogin(q.Name)), cmp.Compare(p.ID, q.ID))
 }
 
@@ -215,7 +214,7 @@ func (r *reading) allGroups() ([]Group, error) {
 	for name, n := range count {
 		out = append(out, Group{name, n})
 	}
-	sort.Slice(out, func(i, j int) bool { return out[i].Name < out[j].Name })
+	slices.SortFunc(out, func(a, b Group) int { return strings.Compare(a.Name, b.Name) })
 	return out, nil
 }
 

@@ -240,7 +240,7 @@ func TestPreferencesAreOnesOwn(t *testing.T) {
 			}
 			return err
 		})
-		for _, zone := range []string{"Local", "local", "Mars/Olympus", "../../etc/passwd", "/etc/localtime", "Europe/Berlin\n", strings.Repeat("A", 65)} {
+		for _, zone := range []string{"Local", "local", "Mars/Olympus", "../../etc/passwd", "/etc/localtime", "Europe/Berlin\n", "localtime", "europe/berlin", "Europe/", strings.Repeat("A", 65)} {
 			_, err := h.a.SetPreferences(h.ctx, marta.session, countersign.Preferences{TimeZone: zone})
 			h.refused(err, countersign.CodeInvalid)
 		}

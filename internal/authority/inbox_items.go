@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"encoding/json"
 	"slices"
-	"sort"
 	"strconv"
 	"strings"
 
@@ -291,6 +290,6 @@ func strongestReasons(opening []byte, asked bool) ([]countersign.Reason, error) 
 		}
 		return n
 	}
-	sort.SliceStable(all, func(i, j int) bool { return weight(all[i]) > weight(all[j]) })
+	slices.SortStableFunc(all, func(a, b countersign.Reason) int { return cmp.Compare(weight(b), weight(a)) })
 	return all[:min(2, len(all))], nil
 }

@@ -3,12 +3,13 @@ package authority
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/store"
-	"github.com/countersign/countersign/internal/zones"
 )
 
 // Ways of writing numbers and days, and languages, that a person may choose. The first
@@ -92,7 +93,7 @@ func checkPreferences(p countersign.Preferences) error {
 			errs = append(errs, countersign.FieldError{Pointer: pointer, Detail: "want one of " + strings.Join(from, ", ")})
 		}
 	}
-	if p.TimeZone != "" && !knownZone(p.TimeZone) {
+	if _, err := TimeZone(p.TimeZone); err != nil {
 		errs = append(errs, countersign.FieldError{Pointer: "/time_zone", Detail: "want a time zone by its IANA name, as Europe/Berlin"})
 	}
 	choose("/number_format", p.NumberFormat, NumberFormats)
@@ -104,8 +105,13 @@ func checkPreferences(p countersign.Preferences) error {
 	return nil
 }
 
-// knownZone reports whether the time zone database has the name.
-func knownZone(name string) bool {
-	_, err := zones.Load(name)
-	return err == nil
+// TimeZone returns the zone of a name of the IANA time zone database, as "Europe/Berlin".
+// "" and "UTC" are UTC.
+func TimeZone(name string) (*time.Location, error) {
+	// Names of the database begin with a capital. "Local", "localtime", "posix/…" and
+	// "right/…" are of this machine, and nobody's.
+	if name == "Local" || name != "" && (name[0] < 'A' || name[0] > 'Z') {
+		return nil, fmt.Errorf("unknown time zone %q", name)
+	}
+	return time.LoadLocation(name)
 }

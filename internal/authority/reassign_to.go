@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
-	"sort"
+	"strings"
 
 	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/approval"
@@ -45,9 +45,8 @@ func (a *Authority) handOverTo(tx *store.Tx, s Session, c *caseFile) ([]counters
 			out = append(out, countersign.Principal{ID: in.To.Person.ID, Name: in.To.Person.Name})
 		}
 	}
-	sort.Slice(out, func(i, j int) bool {
-		x, y := &out[i], &out[j]
-		return cmp.Or(cmp.Compare(x.Name, y.Name), cmp.Compare(x.ID, y.ID)) < 0
+	slices.SortFunc(out, func(a, b countersign.Principal) int {
+		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.ID, b.ID))
 	})
 	return out, nil
 }

@@ -2,7 +2,6 @@ package authority
 
 import (
 	"slices"
-	"sort"
 	"strings"
 	"time"
 
@@ -90,9 +89,8 @@ func (r *pageReader) able(m *MissingClause, members []store.Membership) error {
 	if m.Eligible > MaxNamed {
 		m.Who = nil
 	}
-	sort.Slice(m.Who, func(i, j int) bool {
-		x, y := &m.Who[i], &m.Who[j]
-		return strings.Compare(x.Name+x.ID, y.Name+y.ID) < 0
+	slices.SortFunc(m.Who, func(a, b countersign.Principal) int {
+		return strings.Compare(a.Name+a.ID, b.Name+b.ID)
 	})
 	return nil
 }

@@ -6,7 +6,7 @@ import (
 	"hash/maphash"
 	"io"
 	"maps"
-	"sort"
+	"slices"
 	"strings"
 	"time"
 
@@ -102,7 +102,7 @@ func (b *Book) prepare() {
 	if b.sorted {
 		return
 	}
-	sort.Slice(b.rows, func(i, j int) bool { return b.compare(b.rows[i], b.rows[j]) < 0 })
+	slices.SortFunc(b.rows, b.compare)
 	// Objects are told apart by a hash, to save memory: two that share one are marked
 	// without need, which costs time and changes nothing.
 	seed := maphash.MakeSeed()

@@ -3,7 +3,6 @@ package backtest
 import (
 	"cmp"
 	"slices"
-	"sort"
 	"strings"
 
 	countersign "github.com/countersign/countersign"
@@ -27,15 +26,14 @@ func (y *tally) result() *Result {
 	for _, g := range y.groups {
 		r.Groups = append(r.Groups, *g)
 	}
-	sort.Slice(r.Groups, func(i, j int) bool {
-		a, b := &r.Groups[i], &r.Groups[j]
-		return cmp.Or(cmp.Compare(b.Decisions, a.Decisions), slices.Compare(a.Groups, b.Groups)) < 0
+	slices.SortFunc(r.Groups, func(a, b Group) int {
+		return cmp.Or(cmp.Compare(b.Decisions, a.Decisions), slices.Compare(a.Groups, b.Groups))
 	})
 	r.Months = []Month{}
 	for _, m := range y.months {
 		r.Months = append(r.Months, *m)
 	}
-	sort.Slice(r.Months, func(i, j int) bool { return r.Months[i].Month < r.Months[j].Month })
+	slices.SortFunc(r.Months, func(a, b Month) int { return cmp.Compare(a.Month, b.Month) })
 	r.Required = fieldsOf(y.required)
 	y.assume()
 	return r
@@ -70,9 +68,8 @@ func (y *tally) missingSets() {
 	for key, n := range y.sets {
 		m.Sets = append(m.Sets, Set{strings.Split(key, "\x00"), n})
 	}
-	sort.Slice(m.Sets, func(i, j int) bool {
-		a, b := &m.Sets[i], &m.Sets[j]
-		return cmp.Or(cmp.Compare(b.Requests, a.Requests), slices.Compare(a.Fields, b.Fields)) < 0
+	slices.SortFunc(m.Sets, func(a, b Set) int {
+		return cmp.Or(cmp.Compare(b.Requests, a.Requests), slices.Compare(a.Fields, b.Fields))
 	})
 	if top := y.t.options.Top; len(m.Sets) > top {
 		for _, s := range m.Sets[top:] {
@@ -87,9 +84,8 @@ func fieldsOf(counts map[string]int) []Field {
 	for name, n := range counts {
 		out = append(out, Field{name, n})
 	}
-	sort.Slice(out, func(i, j int) bool {
-		a, b := &out[i], &out[j]
-		return cmp.Or(cmp.Compare(b.Requests, a.Requests), cmp.Compare(a.Field, b.Field)) < 0
+	slices.SortFunc(out, func(a, b Field) int {
+		return cmp.Or(cmp.Compare(b.Requests, a.Requests), cmp.Compare(a.Field, b.Field))
 	})
 	return out
 }
@@ -100,10 +96,9 @@ func mostAsked(in map[uint32]*Asked, top int) []Asked {
 	for _, a := range in {
 		out = append(out, *a)
 	}
-	sort.Slice(out, func(i, j int) bool {
-		a, b := &out[i], &out[j]
+	slices.SortFunc(out, func(a, b Asked) int {
 		return cmp.Or(cmp.Compare(b.Known+b.Denied, a.Known+a.Denied), cmp.Compare(b.OnlyMissing, a.OnlyMissing),
-			cmp.Compare(b.Requests, a.Requests), cmp.Compare(a.Name, b.Name)) < 0
+			cmp.Compare(b.Requests, a.Requests), cmp.Compare(a.Name, b.Name))
 	})
 	return out[:min(len(out), top)]
 }

@@ -8,7 +8,7 @@ import (
 	"cmp"
 	"fmt"
 	"math/rand/v2"
-	"sort"
+	"slices"
 	"time"
 
 	"github.com/countersign/countersign"
@@ -123,9 +123,8 @@ type generator struct {
 // numberPurchases orders the year and gives documents their numbers, which rise
 // with the days as those of a real system do. Until now they had provisional ones.
 func (g *generator) numberPurchases() {
-	sort.SliceStable(g.purchases, func(i, j int) bool {
-		a, b := &g.purchases[i], &g.purchases[j]
-		return cmp.Or(a.Date.Compare(b.Date), cmp.Compare(a.Kind, b.Kind)) < 0
+	slices.SortStableFunc(g.purchases, func(a, b connect.Purchase) int {
+		return cmp.Or(a.Date.Compare(b.Date), cmp.Compare(a.Kind, b.Kind))
 	})
 	last, final := map[string]int{}, map[Ref]string{}
 	for i := range g.purchases {
@@ -140,16 +139,15 @@ func (g *generator) numberPurchases() {
 		for i, r := range f.Purchases {
 			f.Purchases[i].ID = final[r]
 		}
-		sort.Slice(f.Purchases, func(i, j int) bool {
-			a, b := &f.Purchases[i], &f.Purchases[j]
-			return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.ID, b.ID)) < 0
+		slices.SortFunc(f.Purchases, func(a, b Ref) int {
+			return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.ID, b.ID))
 		})
 	}
 }
 
 func (g *generator) company() Company {
 	g.numberPurchases()
-	sort.SliceStable(g.changes, func(i, j int) bool { return g.changes[i].Day.Before(g.changes[j].Day) })
+	slices.SortStableFunc(g.changes, func(a, b BankChange) int { return a.Day.Compare(b.Day) })
 	c := Company{
 		Name: companyName, Entity: entity, Currency: homeCurrency, Source: source, Until: g.until,
 		People: g.people, Purchases: g.purchases, Rates: g.rates, BankChanges: g.changes, Frauds: g.frauds,

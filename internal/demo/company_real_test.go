@@ -124,7 +124,7 @@ func busiestVendors(rows []bought, n int) []bought {
 			ids = append(ids, r.vendor)
 		}
 	}
-	sort.SliceStable(ids, func(i, j int) bool { return counts[ids[i]] > counts[ids[j]] })
+	slices.SortStableFunc(ids, func(a, b string) int { return counts[b] - counts[a] })
 	ids = ids[:n]
 	return slices.DeleteFunc(slices.Clone(rows), func(r bought) bool { return !slices.Contains(ids, r.vendor) })
 }

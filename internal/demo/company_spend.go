@@ -3,6 +3,7 @@ package demo
 import (
 	"fmt"
 	"math"
+	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -79,7 +80,7 @@ func (g *generator) spend() {
 	for i := range drawn {
 		drawn[i] = days[g.draw(weights)]
 	}
-	sort.Slice(drawn, func(i, j int) bool { return drawn[i].Before(drawn[j]) })
+	slices.SortFunc(drawn, time.Time.Compare)
 	for i, day := range drawn {
 		v := g.vendors[g.draw(cumulated)]
 		for v.CreatedAt.After(day.AddDate(0, 0, -3)) { // not a vendor yet

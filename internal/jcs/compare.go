@@ -1,7 +1,7 @@
 package jcs
 
 import (
-	"sort"
+	"slices"
 	"strconv"
 )
 
@@ -90,6 +90,6 @@ func names(a, b *Node) []string {
 			}
 		}
 	}
-	sort.Strings(all)
+	slices.Sort(all)
 	return all
 }

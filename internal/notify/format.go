@@ -8,7 +8,6 @@ import (
 	"unicode"
 
 	"github.com/countersign/countersign"
-	"github.com/countersign/countersign/internal/zones"
 )
 
 // format is how a person reads numbers and times.
@@ -31,7 +30,7 @@ func formatOf(settings string) format {
 	var p countersign.Preferences
 	_ = json.Unmarshal([]byte(settings), &p)
 	f := format{zone: time.UTC, dates: p.DateFormat}
-	if zone, err := zones.Load(p.TimeZone); err == nil {
+	if zone, err := time.LoadLocation(p.TimeZone); err == nil {
 		f.zone = zone
 	}
 	form, ok := numbers[p.NumberFormat]

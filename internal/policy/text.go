@@ -304,8 +304,6 @@ func matches(pattern, s string) bool {
 }
 
 // member returns the value of a key of a mapping, or nil.
-//
-//go:noinline
 func member(n *yaml.Node, name string) *yaml.Node {
 	if n == nil || n.Kind != yaml.MappingNode {
 		return nil

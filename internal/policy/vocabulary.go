@@ -1,7 +1,8 @@
 package policy
 
 import (
-	"sort"
+	"slices"
+	"strings"
 )
 
 // Term is one name that a condition may use.
@@ -37,6 +38,6 @@ func Vocabulary() []Term {
 		out = append(out, Term{name, "int", "a severity"})
 	}
 	record("finding", findingRecord)
-	sort.SliceStable(out, func(i, j int) bool { return out[i].Name < out[j].Name })
+	slices.SortStableFunc(out, func(a, b Term) int { return strings.Compare(a.Name, b.Name) })
 	return out
 }

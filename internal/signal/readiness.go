@@ -3,7 +3,6 @@ package signal
 import (
 	"cmp"
 	"slices"
-	"sort"
 
 	countersign "github.com/countersign/countersign"
 )
@@ -72,9 +71,8 @@ func (r *Readiness) Signals() []SignalReadiness {
 	out := slices.Clone(r.signals)
 	for i := range out {
 		m := slices.Clone(out[i].Missing)
-		sort.SliceStable(m, func(i, j int) bool {
-			a, b := &m[i], &m[j]
-			return cmp.Or(cmp.Compare(b.Times, a.Times), cmp.Compare(a.Field, b.Field)) < 0
+		slices.SortStableFunc(m, func(a, b Count) int {
+			return cmp.Or(cmp.Compare(b.Times, a.Times), cmp.Compare(a.Field, b.Field))
 		})
 		out[i].Missing = m
 	}

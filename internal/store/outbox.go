@@ -1,10 +1,11 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"sort"
+	"slices"
 	"strings"
 	"time"
 )
@@ -87,7 +88,7 @@ func (db *DB) Claim(ctx context.Context, lease time.Duration, limit int) (claims
 		claims, err = List(tx, scanClaim, claimText, tx.now.Add(lease), tx.now, limit)
 		return err
 	})
-	sort.Slice(claims, func(i, j int) bool { return claims[i].ID < claims[j].ID })
+	slices.SortFunc(claims, func(a, b Claim) int { return cmp.Compare(a.ID, b.ID) })
 	return claims, err
 }
 

@@ -10,8 +10,6 @@ import (
 
 // adminSpecimen is a page of the administration in one state, as an administrator sees
 // it.
-//
-//go:noinline
 func adminSpecimen(name, state, title string, data any) specimen {
 	return specimen{page: name, state: state, visitor: "administrator", view: view{name: name, title: title, area: "admin", data: data}}
 }

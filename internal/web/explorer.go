@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"net/url"
 	"slices"
-	"sort"
 	"strconv"
 	"strings"
 	"time"
@@ -263,9 +262,8 @@ func (t *Texts) under(prefix, chosen string) []choice {
 			all = append(all, choice{Value: name, Text: text, Chosen: name == chosen})
 		}
 	}
-	sort.Slice(all, func(i, j int) bool {
-		a, b := &all[i], &all[j]
-		return cmp.Or(cmp.Compare(a.Text, b.Text), cmp.Compare(a.Value, b.Value)) < 0
+	slices.SortFunc(all, func(a, b choice) int {
+		return cmp.Or(strings.Compare(a.Text, b.Text), strings.Compare(a.Value, b.Value))
 	})
 	return all
 }

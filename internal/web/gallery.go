@@ -2,7 +2,7 @@ package web
 
 import (
 	"slices"
-	"sort"
+	"strings"
 
 	"github.com/countersign/countersign"
 )
@@ -19,7 +19,7 @@ type specimen struct {
 func (s *Site) specimens() []specimen {
 	all := slices.Concat(commonSpecimens(s), inboxSpecimens(s), requestSpecimens(s), stepUpSpecimens(s), factorSpecimens(s), adminSpecimens(s),
 		policySpecimens(s), explorerSpecimens(s), tableSpecimens(s), preferenceSpecimens(s), demoSpecimens(s))
-	sort.SliceStable(all, func(i, j int) bool { return all[i].page < all[j].page })
+	slices.SortStableFunc(all, func(a, b specimen) int { return strings.Compare(a.page, b.page) })
 	return all
 }
 

@@ -8,7 +8,6 @@ import (
 
 	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/authority"
-	"github.com/countersign/countersign/internal/zones"
 )
 
 func preferenceRoutes() []route {
@@ -34,7 +33,7 @@ func formatOf(text string) Format {
 	if text == "" || json.Unmarshal([]byte(text), &s) != nil {
 		return f
 	}
-	if z, err := zones.Load(s.Zone); err == nil && s.Zone != "" {
+	if z, err := authority.TimeZone(s.Zone); err == nil && s.Zone != "" {
 		f.Zone = z
 	}
 	if ValidNumbers(s.Numbers) {
@@ -106,7 +105,7 @@ func preferencesOf(tx *Texts, p countersign.Preferences, now time.Time) preferen
 
 func exampleOf(tx *Texts, p countersign.Preferences, now time.Time) exampleView {
 	f := Format{Numbers: p.NumberFormat, Dates: p.DateFormat}
-	zone, err := zones.Load(p.TimeZone)
+	zone, err := authority.TimeZone(p.TimeZone)
 	if err != nil || p.TimeZone == "" {
 		return exampleView{Unknown: true}
 	}

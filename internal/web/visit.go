@@ -119,8 +119,6 @@ func (v *visit) only() error {
 func (v *visit) ctx() context.Context { return v.r.Context() }
 
 // t reads a text of the catalogue.
-//
-//go:noinline
 func (v *visit) t(key string, args ...any) string { return v.site.texts.T(key, args...) }
 
 // now is the time of day that pages reckon with.
@@ -145,8 +143,6 @@ func (v *visit) member(groups ...string) bool {
 func (v *visit) caller() authority.Caller { return authority.Caller{Session: v.session} }
 
 // form reads a field of the form; what is not there is "".
-//
-//go:noinline
 func (v *visit) form(name string) string { return v.r.PostForm.Get(name) }
 
 // query reads a parameter of the address; what is absurdly long is not there.
