@@ -37,7 +37,6 @@ type installation struct {
 	guard       store.Guard
 	authorities []*authority.Authority
 	demo        web.Demo // nil but where the demo runs
-	gallery     bool
 	moves       bool // to another address: it may be at another one than is configured
 }
 

@@ -8,7 +8,6 @@ import (
 	"math"
 	"net"
 	"net/http"
-	"net/url"
 	"runtime/debug"
 	"strings"
 	"sync"
@@ -32,7 +31,6 @@ type serveCmd struct {
 	Name      string `default:"My organisation" help:"Name of the organisation, where this start founds it."`
 	Admin     string `placeholder:"LOGIN" help:"Login name of the first administrator, until somebody has enrolled. Default: whoever was named before, else admin."`
 	AdminName string `placeholder:"NAME" help:"Their name, as it stands in the evidence of what they decide."`
-	Gallery   bool   `help:"Also show every page in every state under /gallery, from made examples. On this machine only, never in production."`
 }
 
 // Run serves until it is told to stop.
@@ -40,9 +38,6 @@ func (c *serveCmd) Run(ctx context.Context, p *process) error {
 	config, err := Load(c.Config, p.env)
 	if err != nil {
 		return err
-	}
-	if c.Gallery && !onThisMachine(&config) {
-		return usageError{err: errors.New("--gallery is for looking at pages on this machine: public_url must be on localhost, and listen a loopback address")}
 	}
 	log := newLog(&config, p)
 	ln, err := listenOn(config.Listen)
@@ -55,7 +50,6 @@ func (c *serveCmd) Run(ctx context.Context, p *process) error {
 		closeAll(ln)
 		return err
 	}
-	in.gallery = c.Gallery
 	s, err := newServing(in, log)
 	if err != nil {
 		closeAll(ln)
@@ -67,14 +61,6 @@ func (c *serveCmd) Run(ctx context.Context, p *process) error {
 	}
 	debug.SetGCPercent(gcPercent)
 	return errors.Join(s.run(ctx, ln), in.close())
-}
-
-// onThisMachine reports whether nobody on another machine can open the pages. A container
-// listens everywhere and is called localhost all the same.
-func onThisMachine(c *Config) bool {
-	u, err := url.Parse(c.PublicURL)
-	host, _, listens := net.SplitHostPort(c.Listen)
-	return err == nil && u.Hostname() == "localhost" && listens == nil && onLoopback(host)
 }
 
 // gcPercent trades some memory for time: what a call leaves behind is small and many.
@@ -151,7 +137,7 @@ func newServing(in *installation, log *slog.Logger) (*serving, error) {
 		return nil, err
 	}
 	s.pages, err = web.New(web.Config{Authorities: in.authorities, Log: log, TrustedProxies: in.config.TrustedProxies,
-		Attempts: in.config.SignInsPerHost, Limits: pageLimitsOf(&in.config), Demo: in.demo, Gallery: in.gallery})
+		Attempts: in.config.SignInsPerHost, Limits: pageLimitsOf(&in.config), Demo: in.demo})
 	if err != nil {
 		return nil, err
 	}

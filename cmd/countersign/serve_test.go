@@ -148,7 +148,7 @@ func TestServeFromNothing(t *testing.T) {
 			t.Errorf("POST of %s: %v %v", path, res, err)
 		}
 	}
-	for _, path := range []string{"/demo", "/demo/app", "/gallery", "/gallery/inbox/empty"} { // for looking and for trying, never here
+	for _, path := range []string{"/demo", "/demo/app"} { // for trying, never here
 		if status, _ := fetch(t, plain, s.url+path, ""); status != 404 {
 			t.Errorf("%s: %d", path, status)
 		}
@@ -205,24 +205,6 @@ func TestServeRefuses(t *testing.T) {
 	d := serveWith(t, demo)
 	if code := <-d.done; code != exitFailed || !strings.Contains(d.err.String(), "holds a demo") {
 		t.Errorf("a demo's folder: %d %s", code, &d.err)
-	}
-}
-
-// The gallery is for this machine: not where the address says so and everybody is listened to.
-func TestTrapGalleryStaysOnThisMachine(t *testing.T) {
-	for name, env := range map[string][]string{
-		"everybody":         {"COUNTERSIGN_LISTEN=:0", "COUNTERSIGN_PUBLIC_URL=http://localhost:8080"},
-		"everybody of IPv4": {"COUNTERSIGN_LISTEN=0.0.0.0:0", "COUNTERSIGN_PUBLIC_URL=http://localhost:8080"},
-		"a real name":       {"COUNTERSIGN_LISTEN=localhost:0", "COUNTERSIGN_PUBLIC_URL=https://approve.example.com"},
-	} {
-		ctx, stop := context.WithTimeout(t.Context(), 10*time.Second)
-		var out heard
-		dir := t.TempDir()
-		code := run(ctx, []string{"serve", "--gallery"}, process{in: strings.NewReader(""), out: &out, err: &out, env: append(env, "COUNTERSIGN_DATA="+filepath.Join(dir, "data"))})
-		stop()
-		if code != exitUsage || !strings.Contains(out.String(), "loopback") {
-			t.Errorf("%s: %d %s", name, code, &out)
-		}
 	}
 }
 

@@ -40,7 +40,7 @@ type auditView struct {
 	Back     string // address of the list
 	Grown    checkView
 	Group    string // what stands between groups of three digits
-	Proof    string // where the script reads its data; "" in the gallery
+	Proof    string // where the script reads its data; "": nothing is read
 	Log      logView
 	Entry    *entryView
 	Words    []choice // of the script: what it says, by name

@@ -2,143 +2,104 @@ package web
 
 import (
 	"net/http"
-	"net/http/httptest"
-	"regexp"
+	"slices"
 	"strings"
-	"testing"
+	"time"
+
+	"github.com/countersign/countersign"
+	"github.com/countersign/countersign/internal/authority"
 )
 
-func gallery(t *testing.T) *Site {
-	t.Helper()
-	s, err := New(Config{Gallery: true})
+// specimen is one page in one state, made from fixtures: for people to look at, and
+// for the tests that look at every one.
+type specimen struct {
+	page, state string
+	view        view
+	visitor     string // "approver", "controller", "administrator", "stranger"; default approver
+}
+
+// specimens are all pages in all their states. Each area of the product lists its own.
+func (s *Site) specimens() []specimen {
+	all := slices.Concat(commonSpecimens(s), inboxSpecimens(s), requestSpecimens(s), stepUpSpecimens(s), factorSpecimens(s), adminSpecimens(s),
+		policySpecimens(s), explorerSpecimens(s), tableSpecimens(s), preferenceSpecimens(s), demoSpecimens(s))
+	slices.SortStableFunc(all, func(a, b specimen) int { return strings.Compare(a.page, b.page) })
+	return all
+}
+
+// specimenPath is where a gallery shows a specimen.
+func specimenPath(s specimen) string { return "/gallery/" + s.page + "/" + s.state }
+
+// Gallery is a site without an organisation that also shows every page in every state,
+// and the paths of these.
+func Gallery() (http.Handler, []string, error) {
+	s, all, err := newGallery()
+	var paths []string
+	for _, sp := range all {
+		paths = append(paths, specimenPath(sp))
+	}
+	return s, paths, err
+}
+
+func newGallery() (*Site, []specimen, error) {
+	s, err := newSite(Config{})
 	if err != nil {
-		t.Fatal(err)
+		return nil, nil, err
 	}
-	return s
+	all := s.specimens()
+	byPath := map[string]specimen{}
+	for _, sp := range all {
+		byPath[specimenPath(sp)] = sp
+	}
+
+	s.mux.HandleFunc("GET /gallery/{page}/{state}", func(w http.ResponseWriter, r *http.Request) {
+		sp, found := byPath[r.URL.Path]
+		if !found {
+			http.NotFound(w, r)
+			return
+		}
+		v := &visit{site: s, w: w, r: r, who: visitorOf(sp), format: Format{Zone: time.UTC}}
+		if err := v.render(sp.view); err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+		}
+	})
+	return s, all, nil
 }
 
-// TestEveryPageInEveryState renders the whole gallery: each template with each of its
-// states. A page without a specimen is found.
-func TestEveryPageInEveryState(t *testing.T) {
-	s := gallery(t)
-	shown := map[string]bool{"gallery": true}
-	lists := map[string]*listing{}
-	seen := map[string]bool{}
-	for _, sp := range s.states() {
-		shown[sp.view.name] = true
-		if at := sp.page + "/" + sp.state; seen[at] {
-			t.Errorf("two specimens are called %s", at)
-		} else {
-			seen[at] = true
-		}
-		w := httptest.NewRecorder()
-		s.ServeHTTP(w, httptest.NewRequest("GET", "http://localhost/gallery/"+sp.page+"/"+sp.state, nil))
-		want := sp.view.status
-		if want == 0 {
-			want = 200
-		}
-		body := w.Body.String()
-		if w.Code != want || !strings.Contains(body, "</html>") {
-			t.Errorf("%s/%s: %d, %.300s", sp.page, sp.state, w.Code, body)
-		}
-		if n := strings.Count(body, "<h1"); n != 1 {
-			t.Errorf("%s/%s: %d headings of the first order, want one", sp.page, sp.state, n)
-		}
-		if lists[sp.page] == nil {
-			lists[sp.page] = &listing{}
-		}
-		lists[sp.page].look(sp.state, body)
+// visitorOf is who a specimen is shown to: the frame around the page is as it is for them.
+func visitorOf(s specimen) *authority.Who {
+	w := &authority.Who{Person: countersign.Principal{ID: "per_gallery", Name: "Marta Lindqvist"}, Kind: "normal"}
+	switch s.visitor {
+	case "stranger":
+		return nil
+	case "controller":
+		w.Groups = []string{authority.GroupControllers}
+	case "administrator":
+		w.Groups = []string{authority.GroupAdministrators}
+	case "handed":
+		w.Kind = "hand_over"
 	}
-	for name := range s.sets {
-		if !shown[name] {
-			t.Errorf("no specimen shows the page %q", name)
-		}
-	}
-	n := 0
-	for page, l := range lists {
-		if l.lists && page != "demo" && page != "enrol-welcome" { // which list the same always
-			n++
-			l.judge(t, page)
-		}
-	}
-	for _, page := range []string{"receipt", "request", "step-up"} { // which say much of one thing
-		lists[page].empty = true
-		lists[page].judge(t, page)
-	}
-	if n < 14 {
-		t.Errorf("only %d pages list anything", n)
-	}
+	return w
 }
 
-// listing is what the states of a page that lists things show.
-type listing struct {
-	lists, money, empty        bool
-	long, fromRight, mostMoney bool
-}
-
-var (
-	listOf    = regexp.MustCompile(`class="(list|rows-table|log)[" ]`)
-	moneyIn   = regexp.MustCompile(`EUR\x{a0}?\d`)
-	longWord  = regexp.MustCompile(`[\pL_.-]{40}`)
-	rightWord = regexp.MustCompile(`[\p{Arabic}\p{Hebrew}]{4}`)
-	digits12  = regexp.MustCompile(`\d{3}(\x{202f}?\d{3}){3}`)
-)
-
-func (l *listing) look(state, body string) {
-	_, main, _ := strings.Cut(body, "<main")
-	l.lists = l.lists || listOf.MatchString(main)
-	l.money = l.money || moneyIn.MatchString(main)
-	switch state {
-	case "empty":
-		l.empty = true
-	case "long":
-		l.long, l.fromRight, l.mostMoney = longWord.MatchString(main), rightWord.MatchString(main), digits12.MatchString(main)
+func commonSpecimens(s *Site) []specimen {
+	sign := func(state string, w signInView) specimen {
+		w.Org, w.To = "Norderney Werft GmbH", "/"
+		return specimen{page: "sign-in", state: state, visitor: "stranger", view: view{name: "sign-in", title: s.texts.T("sign_in.window"), plain: true, data: w}}
 	}
-}
-
-// judge demands of a page that lists things that it is seen with nothing, and with the
-// longest that can stand there.
-func (l *listing) judge(t *testing.T, page string) {
-	t.Helper()
-	if !l.empty && page != "admin-settings" {
-		t.Errorf("%s: no state is called empty", page) // settings are always there
+	wrong := errorOf(countersign.NewProblem(countersign.CodeUnauthenticated, "name, password or code is wrong"), s.texts.T)
+	locked := errorOf(countersign.NewProblem(countersign.CodeLocked, "this authenticator is locked after five wrong codes").WithHint("use your passkey, or wait 15 minutes"), s.texts.T)
+	all := []specimen{sign("empty", signInView{}), sign("wrong", signInView{Login: "marta", Problem: &wrong}), sign("locked", signInView{Login: "marta", Problem: &locked}), sign("demo", signInView{Demo: true})}
+	for _, p := range []*countersign.Problem{
+		countersign.NewProblem(countersign.CodeNotFound, "%s", s.texts.T("error.nothing_here")),
+		countersign.NewProblem(countersign.CodeForbidden, "%s", s.texts.T("visit.only.hand_over")),
+		countersign.NewProblem(countersign.CodeInternal, "%s", s.texts.T("error.internal_text")),
+		countersign.NewProblem(countersign.CodeUnavailable, "the clock of this server cannot be trusted now: nothing is allowed, decided or released").WithHint("an administrator must look at it"),
+		countersign.NewProblem(countersign.CodeRateLimited, "%s", s.texts.T("limit.pages")).WithHint("%s", s.texts.N("limit.wait", 2)),
+		countersign.Invalid(countersign.FieldError{Pointer: "/amount/value", Detail: "want at most two decimals for EUR"}),
+	} {
+		e := errorOf(p, s.texts.T)
+		e.Bare = true
+		all = append(all, specimen{page: "error", state: string(p.Code), view: view{name: "error", title: e.Title, status: p.Status, data: e}})
 	}
-	if !l.long || !l.fromRight || l.money && !l.mostMoney {
-		t.Errorf("%s/long: a long word %v, a word written from the right %v, an amount of twelve digits %v: want them where the page shows such things", page, l.long, l.fromRight, l.mostMoney)
-	}
-}
-
-// TestEveryPasswordSaysWhose: beside each field for a password stands a login name that
-// password managers find, and that is sent only where the page asks for it.
-func TestEveryPasswordSaysWhose(t *testing.T) {
-	s := gallery(t)
-	field := regexp.MustCompile(`<input[^>]*>`)
-	asked := 0
-	for _, g := range s.specimens() {
-		w := httptest.NewRecorder()
-		s.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "http://localhost/gallery/"+g.page+"/"+g.state, nil))
-		for form := range strings.SplitSeq(w.Body.String(), "<form") {
-			form, _, _ = strings.Cut(form, "</form>")
-			if !strings.Contains(form, `type="password"`) {
-				continue
-			}
-			asked++
-			named := false
-			for _, f := range field.FindAllString(form, -1) {
-				if !strings.Contains(f, `autocomplete="username"`) {
-					continue
-				}
-				named = true
-				if strings.Contains(f, " hidden") && (strings.Contains(f, "name=") || strings.Contains(f, `value=""`)) {
-					t.Errorf("%s %s: %s", g.page, g.state, f)
-				}
-			}
-			if !named {
-				t.Errorf("%s %s: nothing says whose password it is", g.page, g.state)
-			}
-		}
-	}
-	if asked < 10 {
-		t.Errorf("only %d forms ask for a password", asked)
-	}
+	return all
 }

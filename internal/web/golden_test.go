@@ -23,7 +23,7 @@ var assetVersion = regexp.MustCompile(`(/static/[a-z0-9.-]+)\?[^"#]+`)
 // change of it is wanted, or it changes what people sign unseen: -update-golden writes
 // the files again, and the difference is read line by line.
 func TestWhatIsSignedIsWrittenTheSame(t *testing.T) {
-	s := gallery(t)
+	s, _ := gallery(t)
 	pages := map[string]string{}
 	for _, at := range []string{"step-up/approve", "step-up/bank-change", "step-up/code", "step-up/delegate", "step-up/break-glass", "step-up/long", "step-up/replaced", "step-up/forbidden",
 		"receipt/approved", "receipt/waiting", "receipt/held", "receipt/silent"} {

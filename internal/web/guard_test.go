@@ -11,7 +11,7 @@ import (
 // TestTrapOtherOriginsCannotPress holds every button of every page to where its press
 // comes from: another site's page, another origin of this site, an opaque origin.
 func TestTrapOtherOriginsCannotPress(t *testing.T) {
-	s := gallery(t)
+	s, _ := gallery(t)
 	s.cfg.Demo = pretendedDemo{}
 	presses := 0
 	for _, r := range append(s.routes(), s.demoRoutes()...) {
@@ -52,8 +52,8 @@ type pretendedDemo struct{ Demo }
 
 // TestTrapNobodyFramesOrReadsAPage looks at the headers of whatever is answered.
 func TestTrapNobodyFramesOrReadsAPage(t *testing.T) {
-	s := gallery(t)
-	for _, path := range []string{"/gallery", "/nothing", "/sign-in", "/static/app.css", "/static/none", "/%00", "/r/x/../y"} {
+	s, _ := gallery(t)
+	for _, path := range []string{"/gallery/sign-in/empty", "/nothing", "/sign-in", "/static/app.css", "/static/none", "/%00", "/r/x/../y"} {
 		req := httptest.NewRequest(http.MethodGet, "http://localhost/", nil)
 		req.URL = &url.URL{Scheme: "http", Host: "localhost", Path: strings.ReplaceAll(path, "%00", "\x00")}
 		w := httptest.NewRecorder()

@@ -26,6 +26,6 @@ type route struct {
 func (s *Site) routes() []route {
 	return slices.Concat(
 		signInRoutes(), inboxRoutes(), requestRoutes(), stepUpRoutes(), factorRoutes(), adminRoutes(),
-		policyRoutes(), explorerRoutes(), tableRoutes(), preferenceRoutes(), s.demoRoutes(), s.galleryRoutes(),
+		policyRoutes(), explorerRoutes(), tableRoutes(), preferenceRoutes(), s.demoRoutes(),
 	)
 }

@@ -39,7 +39,7 @@ func (s *Site) visit(w http.ResponseWriter, r *http.Request, to route) {
 	began := s.cfg.Clock()
 	defer v.finish(began)
 	v.org = s.hosts[strings.ToLower(r.Host)]
-	if v.org == nil && !strings.HasPrefix(to.pattern, "GET /gallery") {
+	if v.org == nil {
 		s.elsewhere(w, r)
 		return
 	}
@@ -76,9 +76,6 @@ func (v *visit) carryOut() error {
 // identify finds out whose browser it is, and refuses whoever the page is not for. A
 // stranger who opens a page is asked to sign in and comes back to it.
 func (v *visit) identify() error {
-	if v.org == nil {
-		return nil
-	}
 	if c, err := v.r.Cookie(v.cookieName()); err == nil {
 		s, who, err := v.org.Visitor(v.ctx(), c.Value)
 		switch {

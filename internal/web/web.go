@@ -35,8 +35,6 @@ type Config struct {
 	Clock    func() time.Time // default time.Now
 	// Demo is what the pages offer beyond the product where a demo runs; nil otherwise.
 	Demo Demo
-	// Gallery shows every page in every state under /gallery. Never in production.
-	Gallery bool
 }
 
 // Site is the handler of every page. It is safe for concurrent use.
@@ -52,14 +50,17 @@ type Site struct {
 	stopped chan struct{} // closed when no page may stay open any longer
 	stop    sync.Once
 	live    liveCount
-	states  func() []specimen // of the gallery, made once
 }
 
 // New makes the pages.
 func New(cfg Config) (*Site, error) {
-	if len(cfg.Authorities) == 0 && !cfg.Gallery {
+	if len(cfg.Authorities) == 0 {
 		return nil, errors.New("the pages need an organisation to show")
 	}
+	return newSite(cfg)
+}
+
+func newSite(cfg Config) (*Site, error) {
 	if cfg.Clock == nil {
 		cfg.Clock = time.Now
 	}
@@ -67,7 +68,6 @@ func New(cfg Config) (*Site, error) {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Site{cfg: cfg, hosts: map[string]*authority.Authority{}, mux: http.NewServeMux(), stopped: make(chan struct{}), limits: newLimits(cfg)}
-	s.states = sync.OnceValue(s.specimens)
 	for _, a := range cfg.Authorities {
 		host := strings.ToLower(a.Organisation().Host)
 		if s.hosts[host] != nil {

@@ -192,3 +192,21 @@ func preferenceSpecimens(s *Site) []specimen {
 		page("kept", berlin, func(w *preferencesView) { w.Said = true }),
 		page("wrong", countersign.Preferences{TimeZone: "Europe/Atlantis", NumberFormat: NumbersSpaceComma, DateFormat: DatesISO}, func(w *preferencesView) { w.Problem = &wrong })}
 }
+
+func raiseSpecimens(s *Site) []specimen {
+	t := s.texts.T
+	page := func(state string, w raiseView) specimen {
+		for _, name := range []string{"low", "medium", "high", "critical"} {
+			w.Severities = append(w.Severities, choice{name, t("alerts.severity." + name), name == "high"})
+		}
+		w.Owners = append(w.Owners, choice{"controllers", "controllers", true}, choice{"treasury", "treasury", false}, choice{"per_1", t("alerts.raise.me"), false})
+		w.Form, w.Day = "alr_1", askDay{Name: "until", Label: t("alerts.raise.until"), Value: "2026-12-08", Least: "2026-11-24", Most: "2027-02-20"}
+		return adminSpecimen("admin-alert", state, t("alerts.raise.heading"), w)
+	}
+	wrong := errorOf(countersign.Invalid(countersign.FieldError{Pointer: "/expires_at", Detail: "want a time within the next 90 days"}), t)
+	return []specimen{
+		page("choose", raiseView{}), page("ask", raiseView{Request: "req_01ke3w6q5jx7n0v2d9h4t8abcm", Name: "Invoice INV-2026-118"}), page("all", raiseView{All: true}),
+		page("wrong", raiseView{Vendor: strings.Repeat("4711", 12), Unknown: true, Title: "The supplier knows nothing of it", Problem: &wrong}),
+		page("long", raiseView{Person: "per_1", Name: specimenRightName, Title: strings.Repeat("A sentence that goes on ", 12), Owners: []choice{{"a", strings.Repeat("a-group-with-a-long-name-", 4), false}}}),
+	}
+}
