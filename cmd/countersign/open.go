@@ -37,7 +37,7 @@ type installation struct {
 	guard       store.Guard
 	authorities []*authority.Authority
 	demo        web.Demo // nil but where the demo runs
-	moves       bool // to another address: it may be at another one than is configured
+	moves       bool     // to another address: it may be at another one than is configured
 }
 
 // openInstallation opens what the configuration names. Without an organisation it
