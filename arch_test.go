@@ -49,7 +49,7 @@ var rooms = map[string]room{
 	"internal/api": {product: []string{"", "internal/jcs", "internal/authority", "internal/signal", "internal/policy", "internal/authn", "internal/approval", "internal/audit", "internal/connect"},
 		outside: []string{"github.com/prometheus/client_golang", "golang.org/x/time/rate"}, reason: "HTTP in and out"},
 	"internal/web": {product: []string{"", "internal/authority", "internal/checkpoint", "internal/signal", "internal/policy", "internal/authn", "internal/approval", "internal/audit"},
-		outside: []string{"golang.org/x/time/rate", "github.com/boombuler/barcode", "golang.org/x/mod/sumdb/tlog"}, reason: "pages in and out"},
+		outside: []string{"golang.org/x/time/rate", "github.com/boombuler/barcode", "golang.org/x/mod/sumdb/tlog", "znkr.io/diff"}, reason: "pages in and out"},
 	"internal/terminal":  {product: []string{""}, pure: true, reason: "text on a terminal"},
 	"internal/demo/info": {product: []string{"", "internal/authn/softkey"}, reason: "the file that a demo leaves, which client commands read"},
 	"internal/demo":      {product: []string{"", "internal/checkpoint", "internal/authority", "internal/authn", "internal/authn/softkey", "internal/connect", "internal/demo/info", "internal/signal", "internal/policy", "internal/store", "internal/terminal", "policies"}, reason: "the sample company and its cases"},

@@ -1,6 +1,10 @@
 package web
 
-import "strings"
+import (
+	"strings"
+
+	"znkr.io/diff"
+)
 
 // Diff is a text of several lines beside what it was, line by line. The lines that
 // stand and those added are the text; those that stand and those taken away are what it
@@ -31,97 +35,22 @@ type diffEdit struct {
 	text string
 }
 
-// mostEdits bounds the work of a comparison. Two texts that differ in more lines are
-// shown as one taken away and the other added: as true, only coarser.
-const mostEdits = 600
+// diffSigns are the signs of what a comparison finds.
+var diffSigns = map[diff.Op]byte{diff.Match: ' ', diff.Insert: '+', diff.Delete: '-'}
 
 // diffLines compares two texts line by line. Its result always gives both texts back.
 func diffLines(was, now string) []diffEdit {
-	a, b := strings.Split(was, "\n"), strings.Split(now, "\n")
-	head := 0
-	for head < len(a) && head < len(b) && a[head] == b[head] {
-		head++
-	}
-	tail := 0
-	for tail < len(a)-head && tail < len(b)-head && a[len(a)-1-tail] == b[len(b)-1-tail] {
-		tail++
-	}
-	out := make([]diffEdit, 0, len(a)+len(b))
-	for _, l := range a[:head] {
-		out = append(out, diffEdit{' ', l})
-	}
-	out = append(out, diffMiddle(a[head:len(a)-tail], b[head:len(b)-tail])...)
-	for _, l := range a[len(a)-tail:] {
-		out = append(out, diffEdit{' ', l})
+	edits := diff.Edits(strings.Split(was, "\n"), strings.Split(now, "\n"))
+
+	out := make([]diffEdit, 0, len(edits))
+	for _, e := range edits {
+		text := e.X
+		if e.Op == diff.Insert {
+			text = e.Y
+		}
+		out = append(out, diffEdit{diffSigns[e.Op], text})
 	}
 	return out
-}
-
-// diffMiddle finds a shortest list of edits by the greedy method: for each number of edits,
-// the furthest point on every diagonal (Myers, An O(ND) Difference Algorithm, 1986).
-func diffMiddle(a, b []string) []diffEdit {
-	most := min(len(a)+len(b), mostEdits)
-	furthest := make([]int, 2*most+3)
-	var trail [][]int
-	for d := 0; d <= most; d++ {
-		trail = append(trail, append([]int(nil), furthest[most+1-d:most+2+d]...))
-		for k := -d; k <= d; k += 2 {
-			x := diffStep(furthest, most+1+k, k == -d, k == d)
-			for x < len(a) && x-k < len(b) && a[x] == b[x-k] {
-				x++
-			}
-			furthest[most+1+k] = x
-			if x >= len(a) && x-k >= len(b) {
-				return diffWalkBack(trail, a, b)
-			}
-		}
-	}
-	return diffReplaced(a, b)
-}
-
-// diffStep returns where a diagonal begins: to the right of the one below, or beneath the
-// one above, whichever reaches further.
-func diffStep(furthest []int, at int, lowest, highest bool) int {
-	if lowest || (!highest && furthest[at-1] < furthest[at+1]) {
-		return furthest[at+1]
-	}
-	return furthest[at-1] + 1
-}
-
-func diffWalkBack(trail [][]int, a, b []string) []diffEdit {
-	var back []diffEdit
-	x, y := len(a), len(b)
-	for d := len(trail) - 1; d >= 0; d-- {
-		k := x - y
-		prevX, prevY := 0, 0
-		if d > 0 {
-			// Of the state before d edits, the diagonals from -d to d were kept.
-			v := trail[d]
-			prevK := k - 1
-			if k == -d || (k != d && v[k-1+d] < v[k+1+d]) {
-				prevK = k + 1
-			}
-			prevX = v[prevK+d]
-			prevY = prevX - prevK
-		}
-		for x > prevX && y > prevY {
-			x, y = x-1, y-1
-			back = append(back, diffEdit{' ', a[x]})
-		}
-		switch {
-		case d == 0:
-		case x == prevX:
-			y--
-			back = append(back, diffEdit{'+', b[y]})
-		default:
-			x--
-			back = append(back, diffEdit{'-', a[x]})
-		}
-	}
-	for i, j := 0, len(back)-1; i < j; i, j = i+1, j-1 {
-		back[i], back[j] = back[j], back[i]
-	}
-	return back
 }
 
 func diffReplaced(a, b []string) []diffEdit {
