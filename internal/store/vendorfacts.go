@@ -51,12 +51,21 @@ var vendorParts = []string{
 	`SELECT 'u', vendor_id, '', '', '', '', '', '', '', COUNT(*), 0, 0, 0 FROM purchase WHERE org_id = $1 AND vendor_id IN (%[1]s) AND folded = 0 GROUP BY vendor_id`,
 }
 
+// oneVendorsAccounts is the part for the accounts where only one vendor is read: no places
+// have to be given among several.
+const oneVendorsAccounts = `SELECT 'a', vendor_id, fingerprint, source, '', '', '', '', '', first_us, changed_us, paid_us, 0 FROM (SELECT *
+	FROM vendor_account WHERE org_id = $1 AND vendor_id = %[1]s ORDER BY paid_us DESC, first_us, fingerprint LIMIT 50) a`
+
 // vendorTexts are the statements by how many vendors they are for: 1, 2, 4, … and, in the
 // second list, with what does not count yet.
 var vendorTexts = func() (texts [2][]string) {
 	for n := 1; n <= vendorsTogether; n *= 2 {
 		in, _ := inList(make([]string, n), 2)
-		for i, parts := range [2][]string{vendorParts[:3], vendorParts} {
+		parts := slices.Clone(vendorParts)
+		if n == 1 {
+			parts[1] = oneVendorsAccounts
+		}
+		for i, parts := range [2][]string{parts[:3], parts} {
 			texts[i] = append(texts[i], fmt.Sprintf(strings.Join(parts, " UNION ALL "), in))
 		}
 	}
