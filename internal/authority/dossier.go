@@ -170,23 +170,24 @@ func (d *dossier) standing(ids []string) error {
 	if ids = slices.Compact(ids); len(ids) == 0 {
 		return nil
 	}
+	var alerts []store.Alert
+	var freezes []store.Freeze
+	var err error
+	if d.at.alerts {
+		if alerts, err = d.tx.OpenAlertsOfEach(ids); err != nil {
+			return err
+		}
+	}
+	if d.at.freezes {
+		if freezes, err = d.tx.FreezesOfEach(ids); err != nil {
+			return err
+		}
+	}
+	d.alerts, d.freezes = append(d.alerts, alerts...), append(d.freezes, freezes...)
 	for _, id := range ids {
 		d.stands[id] = true
 	}
-	var err error
-	if d.at.alerts {
-		alerts, err := d.tx.OpenAlertsOfEach(ids)
-		if err != nil {
-			return err
-		}
-		d.alerts = append(d.alerts, alerts...)
-	}
-	if d.at.freezes {
-		var freezes []store.Freeze
-		freezes, err = d.tx.FreezesOfEach(ids)
-		d.freezes = append(d.freezes, freezes...)
-	}
-	return err
+	return nil
 }
 
 // factsFor are the facts with a person deciding, in another's place or in their own.

@@ -230,6 +230,9 @@ func (b *inboxOf) you(after string, limit int) (found, error) {
 		if err != nil {
 			return out, err
 		}
+		if err := b.expect(files); err != nil {
+			return out, err
+		}
 		byID := map[string]*caseFile{}
 		for _, c := range files {
 			byID[c.row.ID] = c

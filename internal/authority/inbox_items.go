@@ -77,6 +77,9 @@ func (o *elsewhere) sweep(before string, asked bool) (string, bool, error) {
 		if err != nil {
 			return "", false, err
 		}
+		if err := o.expect(slices.DeleteFunc(slices.Clone(files), func(c *caseFile) bool { return !c.sees(o.viewer) || o.partOf(c) })); err != nil {
+			return "", false, err
+		}
 		byID := map[string]*caseFile{}
 		for _, c := range files {
 			byID[c.row.ID] = c

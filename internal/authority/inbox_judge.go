@@ -16,13 +16,14 @@ type inboxOf struct {
 	tx     *store.Tx
 	viewer viewer
 	people *people
+	cases  map[string]*dossier            // by request
 	judged map[string]approval.Person     // by id and kind of document
 	others map[string]*approval.Delegator // by id and kind of document
 }
 
 func (a *Authority) inboxOf(tx *store.Tx, s Session) (*inboxOf, error) {
 	v, err := viewerOf(tx, s)
-	return &inboxOf{a: a, tx: tx, viewer: v, people: a.people(tx), judged: map[string]approval.Person{}, others: map[string]*approval.Delegator{}}, err
+	return &inboxOf{a: a, tx: tx, viewer: v, people: a.people(tx), cases: map[string]*dossier{}, judged: map[string]approval.Person{}, others: map[string]*approval.Delegator{}}, err
 }
 
 // asked are the names under which the person is asked, for themself or for another.
@@ -62,6 +63,25 @@ func light(row store.Approval) (*caseFile, error) {
 		c.decisions = append(c.decisions, store.Decision{Approval: row.ID, ID: d.ID, Person: d.Person, Act: d.Act, At: d.At})
 	}
 	return c, nil
+}
+
+func (b *inboxOf) dossier(c *caseFile) *dossier {
+	d := b.cases[c.row.ID]
+	if d == nil {
+		d = b.a.dossierOf(b.tx, c, b.people)
+		b.cases[c.row.ID] = d
+	}
+	return d
+}
+
+// expect asks together for what judging requests takes: as many round trips for a page of
+// them as for one.
+func (b *inboxOf) expect(files []*caseFile) error {
+	return b.tx.Ahead(func() {
+		for _, c := range files {
+			b.waits(c)
+		}
+	})
 }
 
 // waiting says that a request waits for the person, and how.
@@ -113,7 +133,7 @@ func (b *inboxOf) judge(c *caseFile, who approval.Candidate) (*waiting, error) {
 		from = who.ActingFor.Person.ID
 	}
 	var err error
-	if who.Person.Weighed, err = b.a.dossierOf(b.tx, c, b.people).weigh(who.Person.ID, from); err != nil {
+	if who.Person.Weighed, err = b.dossier(c).weigh(who.Person.ID, from); err != nil {
 		return nil, err
 	}
 	return waitsFor(approval.Eligible(c.state, who, b.tx.Now())), nil
@@ -148,7 +168,7 @@ func (b *inboxOf) delegator(c *caseFile, from string) (*approval.Delegator, erro
 	if d, ok := b.others[key]; ok {
 		return d, nil
 	}
-	d, err := b.a.dossierOf(b.tx, c, b.people).delegator(b.viewer.person, from)
+	d, err := b.dossier(c).delegator(b.viewer.person, from)
 	if err == nil {
 		b.others[key] = d
 	}

@@ -37,7 +37,8 @@ type reassigning struct {
 	s                   Session
 	request, to, reason string
 
-	// of the write, set anew whenever it runs
+	// of the transaction, set anew whenever it runs
+	of      *dossier // nil until somebody is weighed
 	file    *caseFile
 	viewer  viewer
 	refused error
@@ -90,7 +91,10 @@ func (r *reassigning) weigh(tx *store.Tx, c *caseFile) (approval.Reassigning, er
 	} else if err != nil {
 		return in, err
 	}
-	of := r.a.dossier(tx, c)
+	if r.of == nil || r.of.tx != tx {
+		r.of = r.a.dossier(tx, c)
+	}
+	of := r.of
 	if in.From, err = of.actor(r.s.Person.ID, "", false); err != nil {
 		return in, err
 	}

@@ -35,9 +35,23 @@ func (a *Authority) handOverTo(tx *store.Tx, s Session, c *caseFile) ([]counters
 	if err != nil {
 		return nil, err
 	}
+	of := a.dossier(tx, c)
+	if err := of.expect(append([]string{s.Person.ID}, ids...)...); err != nil {
+		return nil, err
+	}
+	to := func(id string) (approval.Reassigning, error) {
+		return (&reassigning{a: a, s: s, request: c.row.ID, to: id, of: of}).weigh(tx, c)
+	}
+	if err := tx.Ahead(func() {
+		for _, id := range ids {
+			to(id)
+		}
+	}); err != nil {
+		return nil, err
+	}
 	var out []countersign.Principal
 	for _, id := range ids {
-		in, err := (&reassigning{a: a, s: s, request: c.row.ID, to: id}).weigh(tx, c)
+		in, err := to(id)
 		if err != nil {
 			return nil, err
 		}

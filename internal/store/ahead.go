@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
+	"strconv"
 )
 
 // errAsked ends a call whose answer is on its way.
@@ -18,17 +18,20 @@ var errAsked = errors.New("this is asked ahead: the answer is not there yet")
 // trip, and the function runs again, until nothing new is asked. The same calls, made
 // afterwards, are answered from memory, and whatever was not asked ahead is asked then.
 //
+// What is asked ahead may ask ahead itself: that goes along.
+//
 // So a call never sees an answer that is not the database's. A transaction sees one
 // snapshot, and its first statement that may change something forgets all of this.
 func (tx *Tx) Ahead(calls func()) error {
-	if tx.asking {
-		return tx.fail(errors.New("what is asked ahead asks ahead"))
+	if tx.asking { // its questions go with those that are being gathered
+		calls()
+		return nil
 	}
 	for {
 		if err := tx.ready("", nil); err != nil {
 			return err
 		}
-		tx.pending = nil
+		tx.pending, tx.awaited = nil, map[string]bool{}
 		tx.asking = true
 		calls()
 		tx.asking = false
@@ -55,24 +58,34 @@ func (tx *Tx) askAll() error {
 		tx.known = map[string]*answer{}
 	}
 	for i, q := range tx.pending {
-		tx.known[q.key()] = answers[i]
+		tx.known[q.key] = answers[i]
 	}
 	return nil
 }
 
 // question is one query of a batch.
 type question struct {
+	key  string
 	text string
 	args []driver.NamedValue
 }
 
-func (q question) key() string {
-	var b strings.Builder
-	b.WriteString(q.text)
-	for _, a := range q.args {
-		fmt.Fprintf(&b, "\x00%T:%v", a.Value, a.Value)
+// keyOf tells questions apart: by text and arguments.
+func keyOf(text string, args []driver.NamedValue) string {
+	b := make([]byte, 0, len(text)+40*len(args))
+	b = append(b, text...)
+	for _, a := range args {
+		switch v := a.Value.(type) {
+		case string:
+			b = strconv.AppendInt(append(b, 0, 's'), int64(len(v)), 10)
+			b = append(append(b, ' '), v...)
+		case int64:
+			b = strconv.AppendInt(append(b, 0, 'i'), v, 10)
+		default:
+			b = fmt.Appendf(append(b, 0), "%T %v", v, v)
+		}
 	}
-	return b.String()
+	return string(b)
 }
 
 // answer are the rows of one query, whole.
@@ -108,17 +121,16 @@ func (tx *Tx) recall(text string) (cursor, error) {
 	if !tx.asking && len(tx.known) == 0 {
 		return nil, nil
 	}
-	q := question{text, tx.args}
-	key := q.key()
+	key := keyOf(text, tx.args)
 	if a, ok := tx.known[key]; ok {
 		return &recalled{answer: a}, nil
 	}
 	if !tx.asking {
 		return nil, nil
 	}
-	if !slices.ContainsFunc(tx.pending, func(have question) bool { return have.key() == key }) {
-		q.args = slices.Clone(tx.args)
-		tx.pending = append(tx.pending, q)
+	if !tx.awaited[key] {
+		tx.awaited[key] = true
+		tx.pending = append(tx.pending, question{key, text, slices.Clone(tx.args)})
 	}
 	return nil, errAsked
 }

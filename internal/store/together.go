@@ -48,7 +48,7 @@ func (tx *Tx) put(one bool, text string, args ...any) error {
 	if err := tx.mayChange(text, args); err != nil {
 		return err
 	}
-	tx.waiting = append(tx.waiting, change{question{text, slices.Clone(tx.args)}, one})
+	tx.waiting = append(tx.waiting, change{question{text: text, args: slices.Clone(tx.args)}, one})
 	return nil
 }
 

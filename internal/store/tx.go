@@ -41,6 +41,7 @@ type Tx struct {
 
 	asking  bool               // what is to be read is being gathered
 	pending []question         // that was gathered
+	awaited map[string]bool    // keys of what was gathered
 	known   map[string]*answer // what was asked ahead
 
 	together bool     // changes may wait for those that follow
