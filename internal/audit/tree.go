@@ -141,8 +141,7 @@ func ConsistencyProof(oldSize, newSize int64, tiles TileReader) ([]tlog.Hash, er
 	if oldSize == 0 || oldSize == newSize {
 		return nil, nil
 	}
-	r := treeReader{tiles: tiles}
-	return r.consistency(0, newSize, oldSize, make([]tlog.Hash, 0, 2*bits.Len64(uint64(newSize))))
+	return tlog.ProveTree(newSize, oldSize, &treeReader{tiles: tiles})
 }
 
 // Prover makes many proofs of a growing tree: it keeps the inner hashes of the
@@ -231,29 +230,16 @@ func (r *treeReader) inclusion(size, index int64) ([]tlog.Hash, error) {
 	return path, nil
 }
 
-// consistency is SUBPROOF of RFC 6962 §2.1.2 for the leaves lo to hi.
-func (r *treeReader) consistency(lo, hi, old int64, proof []tlog.Hash) ([]tlog.Hash, error) {
-	if old == hi {
-		if lo == 0 {
-			return proof, nil // the old root itself, which the verifier has
+// ReadHashes answers [tlog] with the hashes of full subtrees, by their stored index.
+func (r *treeReader) ReadHashes(at []int64) ([]tlog.Hash, error) {
+	out := make([]tlog.Hash, len(at))
+	for i, index := range at {
+		var err error
+		if out[i], err = r.node(tlog.SplitStoredHashIndex(index)); err != nil {
+			return nil, err
 		}
-		h, err := r.rangeHash(lo, hi)
-		return append(proof, h), err
 	}
-	mid := lo + int64(1)<<(bits.Len64(uint64(hi-lo-1))-1)
-	sideLo, sideHi, err := int64(0), int64(0), error(nil)
-	if old <= mid {
-		proof, err = r.consistency(lo, mid, old, proof)
-		sideLo, sideHi = mid, hi
-	} else {
-		proof, err = r.consistency(mid, hi, old, proof)
-		sideLo, sideHi = lo, mid
-	}
-	if err != nil {
-		return nil, err
-	}
-	h, err := r.rangeHash(sideLo, sideHi)
-	return append(proof, h), err
+	return out, nil
 }
 
 // rangeHash is the hash over the leaves lo to hi, where lo is a multiple of the

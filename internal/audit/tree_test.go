@@ -300,3 +300,92 @@ func TestProverForgets(t *testing.T) {
 		t.Errorf("it holds the inner hashes of %d tiles, and %d tiles", len(p.r.inner), len(p.r.met))
 	}
 }
+
+// tlogTiles reads the tree's hashes for x/mod's functions, which do the walking: the same
+// tiles, and no more of them than those ask for.
+type tlogTiles struct {
+	tiles TileReader
+	met   map[TileKey][]byte
+}
+
+func (r *tlogTiles) ReadHashes(at []int64) ([]tlog.Hash, error) {
+	out := make([]tlog.Hash, len(at))
+	for i, index := range at {
+		t := tlog.TileForIndex(tileHeight, index)
+		key := TileKey{t.L, t.N}
+		data, met := r.met[key]
+		if !met {
+			var err error
+			if data, err = readTile(r.tiles, key, t.W); err != nil {
+				return nil, err
+			}
+			r.met[key] = data
+		}
+		var err error
+		if out[i], err = tlog.HashFromTile(t, data[:t.W*tlog.HashSize], index); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// BenchmarkAgainstTlog compares with x/mod's walk over the same tiles, in one run, and
+// with its reader of authenticated tiles. What it said stands in docs/decisions.
+func BenchmarkAgainstTlog(b *testing.B) {
+	for _, size := range []int64{1000, 1_000_003} {
+		tiles := memTiles{}
+		root := grow(b, tiles, 0, size).Root
+		reader := func() *tlogTiles { return &tlogTiles{tiles.read, map[TileKey][]byte{}} }
+		checked := func() tlog.HashReader { return tlog.TileHashReader(tlog.Tree{N: size, Hash: root}, authentic{tiles}) }
+		at := int64(0)
+		next := func() int64 { at = (at + 7919) % size; return at }
+		keeper := NewProver(tiles.read)
+		for _, c := range []struct {
+			name string
+			do   func() error
+		}{
+			{"inclusion/own", func() error { _, err := InclusionProof(size, next(), tiles.read); return err }},
+			{"inclusion/tlog", func() error { _, err := tlog.ProveRecord(size, next(), reader()); return err }},
+			{"inclusion/tlog-authenticated", func() error { _, err := tlog.ProveRecord(size, next(), checked()); return err }},
+			{"newest/own-prover", func() error { _, err := keeper.Inclusion(size, size-1-next()%64); return err }},
+			{"newest/tlog-prover", func() error {
+				keeper.forget()
+				_, err := tlog.ProveRecord(size, size-1-next()%64, &keeper.r)
+				return err
+			}},
+			{"newest/own", func() error { _, err := InclusionProof(size, size-1-next()%64, tiles.read); return err }},
+			{"newest/tlog", func() error { _, err := tlog.ProveRecord(size, size-1-next()%64, reader()); return err }},
+			{"consistency/tlog", func() error { _, err := tlog.ProveTree(size, 1+next(), reader()); return err }},
+			{"root/own", func() error { _, err := Root(size, tiles.read); return err }},
+			{"root/tlog", func() error { _, err := tlog.TreeHash(size, reader()); return err }},
+		} {
+			b.Run(fmt.Sprintf("size=%d/%s", size, c.name), func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					if err := c.do(); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
+	}
+}
+
+// authentic gives tiles to x/mod's own reader of them.
+type authentic struct{ tiles memTiles }
+
+func (a authentic) Height() int { return tileHeight }
+
+func (a authentic) ReadTiles(all []tlog.Tile) ([][]byte, error) {
+	out := make([][]byte, len(all))
+	for i, t := range all {
+		data, err := readTile(a.tiles.read, TileKey{t.L, t.N}, t.W)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = data[:t.W*tlog.HashSize]
+	}
+	return out, nil
+}
+
+func (authentic) SaveTiles([]tlog.Tile, [][]byte) {}
