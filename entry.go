@@ -9,6 +9,8 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/countersign/countersign/internal/jcs"
@@ -146,7 +148,7 @@ func NewOpening(value []byte) Opening {
 // the salt, and the value. The name is inside, so that an opening cannot pass for
 // another; the lengths are fixed or written, so that no two inputs share bytes.
 func (o Opening) Commitment(name string) (string, error) {
-	salt, err := decodeBase64(base64.StdEncoding, o.Salt)
+	salt, err := jcs.DecodeBase64(base64.StdEncoding, o.Salt)
 	if err != nil || len(salt) != 32 {
 		return "", fmt.Errorf("opening %q: the salt is not 32 bytes of base64", jcs.Clip(name))
 	}
@@ -272,3 +274,12 @@ type Event struct {
 // with exactly six decimals, so that equal times have equal bytes and text sorts as
 // time does.
 const TimeFormat = "2006-01-02T15:04:05.000000Z"
+
+// ParseTime reads a time of the log: RFC 3339 in UTC.
+func ParseTime(s string) (time.Time, error) {
+	t, err := time.Parse(time.RFC3339Nano, s)
+	if err != nil || !strings.HasSuffix(s, "Z") {
+		return t, fmt.Errorf("%q is not a time as 2026-11-24T06:00:00.000000Z (RFC 3339, UTC)", jcs.Clip(s))
+	}
+	return t, nil
+}

@@ -126,6 +126,9 @@ func mergeEscalate(a, b *Escalate) *Escalate {
 	return &Escalate{After: min(a.After, b.After), To: union(a.To, b.To)}
 }
 
+// Valid reports whether the outcome is one of the constants.
+func (o Outcome) Valid() bool { return outcomeRank[o] > 0 }
+
 var outcomeRank = map[Outcome]int{OutcomeAllow: 1, OutcomeStepUp: 2, OutcomeDeny: 3}
 
 // shortest treats zero as "not set".

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/countersign/countersign/internal/jcs"
 	"golang.org/x/mod/sumdb/note"
 )
 
@@ -168,7 +169,7 @@ func parseReturn(raw string) (Return, string, error) {
 
 // verify checks the signature with whichever key it names.
 func (r *Return) verify(signature string, keys []string) error {
-	sig, err := decodeBase64(base64.RawURLEncoding, signature)
+	sig, err := jcs.DecodeBase64(base64.RawURLEncoding, signature)
 	if err != nil || len(sig) < 5 {
 		return errors.New("the signature cannot be read")
 	}
@@ -196,11 +197,11 @@ func (r *Return) verify(signature string, keys []string) error {
 
 // fresh checks that the result was made lately, by the receiver's clock.
 func (r *Return) fresh(now time.Time) error {
-	at, err := parseInstant(r.At)
+	at, err := ParseTime(r.At)
 	if err != nil {
 		return fmt.Errorf("at: %w", err)
 	}
-	expires, err := parseInstant(r.Expires)
+	expires, err := ParseTime(r.Expires)
 	if err != nil {
 		return fmt.Errorf("expires: %w", err)
 	}

@@ -77,7 +77,7 @@ func (m *madeDecision) open(f *caseFile) error {
 	if err := DecodeStrict([]byte(o.Value), &d); err != nil {
 		return fmt.Errorf("decision: %w", err)
 	}
-	at, err := parseInstant(d.At)
+	at, err := ParseTime(d.At)
 	switch {
 	case err != nil:
 		return fmt.Errorf("decision: at: %w", err)
@@ -108,7 +108,7 @@ func (m *madeDecision) checkStatement(f *caseFile) error {
 	if d.ActingFor != nil {
 		acting = d.ActingFor.ID
 	}
-	nonce, err := decodeBase64(base64.RawURLEncoding, s.Nonce)
+	nonce, err := jcs.DecodeBase64(base64.RawURLEncoding, s.Nonce)
 	switch {
 	case err != nil || len(nonce) != 32:
 		return errors.New("the nonce is not 32 bytes of base64url")
@@ -141,7 +141,7 @@ func (m *madeDecision) checkStatement(f *caseFile) error {
 // checkExpiry: the statement was still open when the decision was logged, and the
 // time to decide had not passed. One clock, the log's, judges both.
 func (m *madeDecision) checkExpiry(f *caseFile) error {
-	expires, err := parseInstant(m.statement.Expires)
+	expires, err := ParseTime(m.statement.Expires)
 	if err != nil {
 		return fmt.Errorf("expires: %w", err)
 	}
@@ -149,7 +149,7 @@ func (m *madeDecision) checkExpiry(f *caseFile) error {
 		return fmt.Errorf("decided at %s under a statement that expired at %s", m.entry.Leaf.Time, m.statement.Expires)
 	}
 	// The time to decide starts again when the request is sent back.
-	since, err := parseInstant(f.governing().Leaf.Time)
+	since, err := ParseTime(f.governing().Leaf.Time)
 	if err != nil || f.requirement == nil || m.decision.Act != ActApprove {
 		return err
 	}
@@ -272,12 +272,12 @@ func (m *madeDecision) checkAssurance(f *caseFile) error {
 // checkFreshness: max_age covers every factor that was counted.
 func (m *madeDecision) checkFreshness(f *caseFile) error {
 	e := m.decision.Evidence
-	oldest, err := parseInstant(e.AuthTime)
+	oldest, err := ParseTime(e.AuthTime)
 	if err != nil {
 		return fmt.Errorf("auth_time: %w", err)
 	}
 	if e.FirstFactor != nil {
-		first, err := parseInstant(e.FirstFactor.At)
+		first, err := ParseTime(e.FirstFactor.At)
 		if err != nil {
 			return fmt.Errorf("first factor: %w", err)
 		}

@@ -63,9 +63,12 @@ func ParseCheckpoint(body string) (Checkpoint, error) {
 	return c, nil
 }
 
+// maxOrigin bounds the name of a log, in bytes.
+const maxOrigin = 200
+
 // validOrigin accepts what can also be the name of a key: no spaces, no plus.
 func validOrigin(s string) bool {
-	return s != "" && len(s) <= maxID && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == '+' || r == 0x7F || r > 0x7E })
+	return s != "" && len(s) <= maxOrigin && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == '+' || r == 0x7F || r > 0x7E })
 }
 
 // OpenCheckpoint reads a signed checkpoint and checks its signatures: at least one
@@ -202,24 +205,11 @@ func ParseProof(data []byte) (Proof, error) {
 
 // parseHash reads 32 bytes of base64 in its one form.
 func parseHash(s string) (h tlog.Hash, err error) {
-	raw, err := decodeBase64(base64.StdEncoding, s)
+	raw, err := jcs.DecodeBase64(base64.StdEncoding, s)
 	if err != nil || len(raw) != tlog.HashSize {
 		return h, fmt.Errorf("%q is not 32 bytes of base64", jcs.Clip(s))
 	}
 	return tlog.Hash(raw), nil
-}
-
-// decodeBase64 refuses what the decoder alone lets pass: line breaks inside and
-// unused bits at the end.
-func decodeBase64(enc *base64.Encoding, s string) ([]byte, error) {
-	raw, err := enc.Strict().DecodeString(s)
-	if err == nil && enc.EncodedLen(len(raw)) != len(s) {
-		err = errors.New("line breaks inside")
-	}
-	if err != nil {
-		return nil, fmt.Errorf("not base64 in its one form: %w", err)
-	}
-	return raw, nil
 }
 
 // parseDecimal reads a number from 0 in its one form: digits, no leading zero.
@@ -243,7 +233,7 @@ const (
 func WitnessVerifier(vkey string) (note.Verifier, error) {
 	name, rest, _ := strings.Cut(vkey, "+")
 	hash, b64, _ := strings.Cut(rest, "+")
-	raw, err := decodeBase64(base64.StdEncoding, b64)
+	raw, err := jcs.DecodeBase64(base64.StdEncoding, b64)
 	if err != nil || len(raw) != 1+ed25519.PublicKeySize || (raw[0] != keyEd25519 && raw[0] != keyCosignature) || !validOrigin(name) {
 		return nil, fmt.Errorf("witness key %q: want name+hash+base64 of an Ed25519 key", jcs.Clip(vkey))
 	}

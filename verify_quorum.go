@@ -171,7 +171,7 @@ func (f *caseFile) status() (status Status, approved time.Time, err error) {
 		if err := weighedStatus(Outcome(e.Leaf.Facts["outcome"]), status); err != nil {
 			return status, approved, fmt.Errorf("%s: %w", e.Leaf.ID, err)
 		}
-		if approved, err = parseInstant(e.Leaf.Time); err != nil {
+		if approved, err = ParseTime(e.Leaf.Time); err != nil {
 			return status, approved, err
 		}
 	}
@@ -247,7 +247,7 @@ func (f *caseFile) notBefore(approved time.Time) (time.Time, bool) {
 }
 
 func (f *caseFile) checkRelease(approved time.Time) error {
-	at, err := parseInstant(f.release.Leaf.Time)
+	at, err := ParseTime(f.release.Leaf.Time)
 	if err != nil {
 		return err
 	}

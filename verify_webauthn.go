@@ -116,7 +116,7 @@ func openAssertion(p *PasskeyEvidence) (a assertion, err error) {
 		text string
 		into *[]byte
 	}{{"authenticator data", p.AuthenticatorData, &a.authData}, {"client data", p.ClientDataJSON, &a.clientData}, {"signature", p.Signature, &a.signature}} {
-		if *part.into, err = decodeBase64(base64.RawURLEncoding, part.text); err != nil {
+		if *part.into, err = jcs.DecodeBase64(base64.RawURLEncoding, part.text); err != nil {
 			return a, fmt.Errorf("%s: %w", part.name, err)
 		}
 	}
@@ -201,7 +201,7 @@ func (a assertion) checkFlags(backupEligible bool) error {
 // checkSignature verifies the signature over the authenticator data and the
 // client data's digest with a SubjectPublicKeyInfo in base64url.
 func (a assertion) checkSignature(publicKey string) error {
-	der, err := decodeBase64(base64.RawURLEncoding, publicKey)
+	der, err := jcs.DecodeBase64(base64.RawURLEncoding, publicKey)
 	if err != nil {
 		return fmt.Errorf("public key: %w", err)
 	}

@@ -142,7 +142,7 @@ func TestWebAuthnChromium(t *testing.T) {
 	if err := json.Unmarshal(sharedVectors(t, "webauthn-chromium156.json"), &v); err != nil {
 		t.Fatal(err)
 	}
-	if !jcs.IsCanonical([]byte(v.ApprovalJCS)) || string(SumBytes([]byte(v.ApprovalJCS))) != digestPrefix+v.ApprovalSHA256 {
+	if !jcs.IsCanonical([]byte(v.ApprovalJCS)) || string(SumBytes([]byte(v.ApprovalJCS))) != "sha-256:"+v.ApprovalSHA256 {
 		t.Error("the canonical bytes have another digest")
 	}
 	sum, err := hex.DecodeString(v.ApprovalSHA256)
