@@ -25,8 +25,10 @@ type room struct {
 
 var rooms = map[string]room{
 	"internal/jcs": {pure: true, reason: "strict JSON and its canonical bytes: the lowest room, with errors of its own"},
-	"": {product: []string{"internal/jcs"}, outside: []string{"golang.org/x/mod/sumdb/"}, pure: true,
-		reason: "the vocabulary and the verifier: small enough to be read by somebody who trusts nobody; the client in client.go is the one exception to the network rule"},
+	"": {product: []string{"internal/jcs"}, outside: []string{"golang.org/x/mod/sumdb/note"}, pure: true,
+		reason: "the vocabulary and the client; client.go and middleware.go are the one exception to the network rule"},
+	"verify": {product: []string{"", "internal/jcs"}, outside: []string{"golang.org/x/mod/sumdb/note", "golang.org/x/mod/sumdb/tlog"}, pure: true,
+		reason: "the offline verifier: small enough to be read by somebody who trusts nobody"},
 	"internal/shape":    {pure: true, reason: "what may stand in a policy file: the signals say it of their settings, the policy of the rest"},
 	"internal/signal":   {product: []string{"", "internal/shape"}, pure: true, reason: "facts in, findings out"},
 	"internal/policy":   {product: []string{"", "internal/shape", "internal/signal"}, outside: []string{"cel.dev/", "go.yaml.in/yaml/v3", "google.golang.org/"}, pure: true, reason: "findings in, requirement out"},
@@ -34,31 +36,31 @@ var rooms = map[string]room{
 	"internal/authn": {product: []string{"", "internal/jcs"}, pure: true, reason: "who it was, derived from facts",
 		outside: []string{"github.com/go-webauthn/", "github.com/pquerna/otp", "golang.org/x/crypto", "golang.org/x/text"}},
 	"internal/authn/softkey": {product: []string{"", "internal/authn"}, outside: []string{"github.com/go-webauthn/"}, pure: true, reason: "the demo's marked software authenticator"},
-	"internal/audit":         {product: []string{""}, outside: []string{"golang.org/x/mod/sumdb/"}, pure: true, reason: "the log's arithmetic and its verification: standard library and sumdb only"},
+	"internal/audit":         {product: []string{"", "verify"}, outside: []string{"golang.org/x/mod/sumdb/"}, pure: true, reason: "the log's arithmetic and its verification: standard library and sumdb only"},
 	"internal/connect":       {product: []string{""}, outside: []string{"golang.org/x/text"}, pure: true, reason: "files of other systems, read into facts"},
 	"internal/backtest":      {product: []string{"", "internal/signal", "internal/policy", "internal/connect"}, pure: true, reason: "history through a policy"},
 	"internal/store": {product: []string{"", "internal/signal", "internal/policy", "internal/authn", "internal/audit", "internal/approval"}, outside: []string{"modernc.org/", "github.com/jackc/pgx/v5", "github.com/pressly/goose/v3", "golang.org/x/mod/sumdb/tlog", "golang.org/x/sys", "golang.org/x/text"},
 		reason: "the only SQL"},
 	"internal/store/storetest": {product: []string{"", "internal/store"}, outside: []string{"github.com/jackc/pgx/v5"}, reason: "one suite, two databases"},
-	"internal/checkpoint": {product: []string{"", "internal/authn", "internal/audit", "internal/store"}, outside: []string{"golang.org/x/mod/sumdb/"},
+	"internal/checkpoint": {product: []string{"", "verify", "internal/authn", "internal/audit", "internal/store"}, outside: []string{"golang.org/x/mod/sumdb/"},
 		reason: "the log is signed and published; it reports what it finds and raises nothing"},
-	"internal/authority": {product: []string{"", "internal/checkpoint", "internal/jcs", "internal/signal", "internal/policy", "internal/approval", "internal/authn", "internal/audit", "internal/store", "internal/connect", "policies"},
+	"internal/authority": {product: []string{"", "verify", "internal/checkpoint", "internal/jcs", "internal/signal", "internal/policy", "internal/approval", "internal/authn", "internal/audit", "internal/store", "internal/connect", "policies"},
 		outside: []string{"golang.org/x/mod/sumdb/", "golang.org/x/text", "github.com/prometheus/client_golang", "golang.org/x/time/rate"}, reason: "the only code that changes anything"},
 	"internal/notify": {product: []string{"", "internal/store"}, outside: []string{"github.com/wneessen/go-mail"},
 		reason: "the outbox, told to people: beside the authority, whom it asks nothing"},
 	"internal/api": {product: []string{"", "internal/jcs", "internal/authority", "internal/signal", "internal/policy", "internal/authn", "internal/approval", "internal/audit", "internal/connect"},
 		outside: []string{"github.com/prometheus/client_golang", "golang.org/x/time/rate"}, reason: "HTTP in and out"},
-	"internal/web": {product: []string{"", "internal/authority", "internal/checkpoint", "internal/signal", "internal/policy", "internal/authn", "internal/approval", "internal/audit"},
+	"internal/web": {product: []string{"", "verify", "internal/authority", "internal/checkpoint", "internal/signal", "internal/policy", "internal/authn", "internal/approval", "internal/audit"},
 		outside: []string{"golang.org/x/time/rate", "github.com/boombuler/barcode", "golang.org/x/mod/sumdb/tlog", "znkr.io/diff"}, reason: "pages in and out"},
 	"internal/terminal":  {product: []string{""}, pure: true, reason: "text on a terminal"},
 	"internal/demo/info": {product: []string{"", "internal/authn/softkey"}, reason: "the file that a demo leaves, which client commands read"},
-	"internal/demo":      {product: []string{"", "internal/checkpoint", "internal/authority", "internal/authn", "internal/authn/softkey", "internal/connect", "internal/demo/info", "internal/signal", "internal/policy", "internal/store", "internal/terminal", "policies"}, reason: "the sample company and its cases"},
-	"internal/testkit": {product: []string{"", "internal/checkpoint", "internal/api", "internal/web", "internal/authn", "internal/authn/softkey", "internal/authority", "internal/policy", "internal/store", "internal/store/storetest", "internal/testkit/steady", "policies"},
+	"internal/demo":      {product: []string{"", "verify", "internal/checkpoint", "internal/authority", "internal/authn", "internal/authn/softkey", "internal/connect", "internal/demo/info", "internal/signal", "internal/policy", "internal/store", "internal/terminal", "policies"}, reason: "the sample company and its cases"},
+	"internal/testkit": {product: []string{"", "verify", "internal/checkpoint", "internal/api", "internal/web", "internal/authn", "internal/authn/softkey", "internal/authority", "internal/policy", "internal/store", "internal/store/storetest", "internal/testkit/steady", "policies"},
 		outside: []string{"golang.org/x/mod/sumdb/", "github.com/pquerna/otp", "github.com/santhosh-tekuri/jsonschema/v6", "github.com/chromedp/"}, reason: "a whole server for tests; in no other package's room, so that only tests import it"},
 	"internal/testkit/steady": {reason: "patience and seeds for tests: below everything, so that every test can import it"},
 	"examples/erp":            {product: []string{""}, reason: "what a calling system does, with the client alone"},
 	"policies":                {reason: "the pack that ships, embedded"},
-	"cmd/countersign": {product: []string{"", "internal/checkpoint", "internal/signal", "internal/policy", "internal/approval", "internal/authn", "internal/audit", "internal/connect", "internal/backtest", "internal/store", "internal/authority", "internal/api", "internal/web", "internal/notify", "internal/demo", "internal/demo/info", "internal/terminal", "policies"},
+	"cmd/countersign": {product: []string{"", "verify", "internal/checkpoint", "internal/signal", "internal/policy", "internal/approval", "internal/authn", "internal/audit", "internal/connect", "internal/backtest", "internal/store", "internal/authority", "internal/api", "internal/web", "internal/notify", "internal/demo", "internal/demo/info", "internal/terminal", "policies"},
 		outside: []string{"github.com/alecthomas/kong", "go.yaml.in/yaml/v3", "golang.org/x/term", "github.com/prometheus/client_golang", "golang.org/x/mod/sumdb/note"}, reason: "wiring"},
 }
 
@@ -173,12 +175,22 @@ func checkPure(t *testing.T, l listed) {
 }
 
 // TestVerifierImports keeps what an auditor must trust small: the verification of
-// receipts and exported logs stands on the standard library and sumdb alone.
+// receipts, and that of exported logs above it, stand on the standard library, sumdb
+// and the vocabulary alone.
 func TestVerifierImports(t *testing.T) {
-	for _, l := range list(t, "-deps", "./internal/audit") {
-		first, _, dotted := strings.Cut(l.ImportPath, "/")
-		if dotted && strings.Contains(first, ".") && !strings.HasPrefix(l.ImportPath, module) && !strings.HasPrefix(l.ImportPath, "golang.org/x/mod/") {
-			t.Errorf("the verifier depends on %s", l.ImportPath)
+	ours := map[string][]string{"./verify": {"", "/internal/jcs", "/verify"}}
+	ours["./internal/audit"] = append(slices.Clone(ours["./verify"]), "/internal/audit")
+
+	for from, rooms := range ours {
+		for _, l := range list(t, "-deps", from) {
+			first, _, _ := strings.Cut(l.ImportPath, "/")
+			own, isOwn := strings.CutPrefix(l.ImportPath, module)
+			switch {
+			case isOwn && slices.Contains(rooms, own), !strings.Contains(first, "."):
+			case strings.HasPrefix(l.ImportPath, "golang.org/x/mod/"):
+			default:
+				t.Errorf("%s depends on %s", from, l.ImportPath)
+			}
 		}
 	}
 }

@@ -13,7 +13,7 @@
 //
 // Every step stands in an append-only log; a [Receipt] carries the entries, the
 // openings of their commitments and the proofs of inclusion, so that anybody can
-// verify it offline with [VerifyReceipt], trusting nobody but the holders of the
+// verify it offline with VerifyReceipt of the package verify, trusting nobody but the holders of the
 // public keys.
 //
 // This package imports the standard library and golang.org/x/mod/sumdb only, so

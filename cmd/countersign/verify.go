@@ -10,8 +10,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	countersign "github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/audit"
+	"github.com/countersign/countersign/verify"
 )
 
 // verifyCmd needs no server, no configuration and no network: what it is given, and
@@ -61,7 +61,7 @@ func (c *verifyCmd) Run(ctx context.Context, p *process) error {
 			return c.export(ctx, p, audit.ExportOptions{Keys: keys, Origin: c.Origin, Earlier: earlier, RPID: c.RPID, Origins: c.Site})
 		}
 	}
-	return c.receipt(p, countersign.VerifyOptions{Keys: keys, Earlier: earlier, Org: c.Org, Origin: c.Origin, RPID: c.RPID,
+	return c.receipt(p, verify.VerifyOptions{Keys: keys, Earlier: earlier, Org: c.Org, Origin: c.Origin, RPID: c.RPID,
 		Origins: c.Site, AllowErased: c.AllowErased})
 }
 
@@ -90,7 +90,7 @@ func keysOf(p *process, given []string) ([]string, error) {
 	return keys, nil
 }
 
-func (c *verifyCmd) receipt(p *process, o countersign.VerifyOptions) error {
+func (c *verifyCmd) receipt(p *process, o verify.VerifyOptions) error {
 	receipt, err := p.read(c.What, maxReceipt)
 	if err != nil {
 		return err
@@ -114,8 +114,8 @@ func (c *verifyCmd) receipt(p *process, o countersign.VerifyOptions) error {
 	if o.WitnessesNeeded = c.Witnesses; c.Witnesses < 0 {
 		o.WitnessesNeeded = len(o.Witnesses)
 	}
-	v, err := countersign.VerifyReceipt(receipt, o)
-	var failed *countersign.VerifyError
+	v, err := verify.VerifyReceipt(receipt, o)
+	var failed *verify.VerifyError
 	if err != nil && !errors.As(err, &failed) {
 		return err // the options cannot be used
 	}
@@ -136,7 +136,7 @@ func (c *verifyCmd) receipt(p *process, o countersign.VerifyOptions) error {
 }
 
 // proof reads the hashes between the two checkpoints.
-func (c *verifyCmd) proof(p *process, o *countersign.VerifyOptions) error {
+func (c *verifyCmd) proof(p *process, o *verify.VerifyOptions) error {
 	data, err := p.read(c.Consistency, maxSmallFile)
 	if err != nil {
 		return err
@@ -153,16 +153,16 @@ func (c *verifyCmd) proof(p *process, o *countersign.VerifyOptions) error {
 }
 
 // receiptHint says what the step that failed often means.
-func receiptHint(failed *countersign.VerifyError, receipt []byte, since bool) error {
+func receiptHint(failed *verify.VerifyError, receipt []byte, since bool) error {
 	err := fmt.Errorf("the receipt does not verify: step %q: %s", failed.Step, failed.Detail)
 	switch {
-	case failed.Step == countersign.StepEncoding && bytes.HasSuffix(receipt, []byte("\n")):
+	case failed.Step == verify.StepEncoding && bytes.HasSuffix(receipt, []byte("\n")):
 		return withHint(err, "the file ends with a line break that a receipt does not have: it was saved by an editor, or printed by a command")
-	case failed.Step == countersign.StepCheckpoint:
+	case failed.Step == verify.StepCheckpoint:
 		return withHint(err, "the key must be that of the log that made the receipt; get it from the organisation itself")
-	case failed.Step == countersign.StepConsistency && since:
+	case failed.Step == verify.StepConsistency && since:
 		return withHint(err, "ask the log for its consistency proof between the two sizes, and give it with --consistency")
-	case failed.Step == countersign.StepOpenings:
+	case failed.Step == verify.StepOpenings:
 		return withHint(err, "--allow-erased shows what can still be proven")
 	}
 	return err
@@ -170,7 +170,7 @@ func receiptHint(failed *countersign.VerifyError, receipt []byte, since bool) er
 
 // verified writes a verification for people: every step that was taken, and who
 // answers for each claim.
-func verified(v *countersign.Verification) string {
+func verified(v *verify.Verification) string {
 	var b strings.Builder
 	wide := 0
 	for _, s := range v.Steps {
@@ -213,9 +213,9 @@ func answersFor(by string) string {
 		return "signed by the person " + id
 	case "caller":
 		return "stated by the caller " + id
-	case countersign.ByServer:
+	case verify.ByServer:
 		return "stated by the server"
-	case countersign.ByNobody:
+	case verify.ByNobody:
 		return "shown by nobody"
 	}
 	return by

@@ -11,10 +11,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/audit"
 	"github.com/countersign/countersign/internal/checkpoint"
 	"github.com/countersign/countersign/internal/store"
+	"github.com/countersign/countersign/verify"
 )
 
 // witnessAt is a configured witness.
@@ -29,7 +29,7 @@ func readWitness(text string) (w witnessAt, err error) {
 	if len(words) != 2 {
 		return w, errors.New("want the witness's public key and its address, as witness.example/w1+1a2b3c4d+BASE64 https://witness.example")
 	}
-	if _, err := countersign.WitnessVerifier(words[0]); err != nil {
+	if _, err := verify.WitnessVerifier(words[0]); err != nil {
 		return w, err
 	}
 	u, err := url.Parse(words[1])
@@ -117,7 +117,7 @@ func (x *examination) witnesses(ctx context.Context, db *store.DB, suffix string
 
 func (x *examination) witness(ctx context.Context, db *store.DB, head store.Head, kept store.Cosigned, w witnessAt, suffix string) {
 	name := "witness" + suffix
-	v, err := countersign.WitnessVerifier(w.Key)
+	v, err := verify.WitnessVerifier(w.Key)
 	plain, plainErr := audit.Uncosigned(head.Checkpoint)
 	if err != nil || plainErr != nil {
 		x.add(name, checkBad, "", "%s: %v", w.name(), errors.Join(err, plainErr))

@@ -10,11 +10,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/audit"
 	"github.com/countersign/countersign/internal/authority"
 	"github.com/countersign/countersign/internal/checkpoint"
 	"github.com/countersign/countersign/internal/testkit"
+	"github.com/countersign/countersign/verify"
 )
 
 // The program asks a witness over the network; a receipt that is fetched later verifies
@@ -92,7 +92,7 @@ func TestWitnessesAreAskedWithinBounds(t *testing.T) {
 	if witnessClient.Timeout <= 0 || audit.MaxWitnessAnswer > 1<<20 {
 		t.Error("no bound of time, or of the answer")
 	}
-	if _, err := countersign.WitnessVerifier(witnessKey); err != nil {
+	if _, err := verify.WitnessVerifier(witnessKey); err != nil {
 		t.Error(err)
 	}
 }

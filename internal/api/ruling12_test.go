@@ -6,6 +6,7 @@ import (
 
 	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/testkit"
+	"github.com/countersign/countersign/verify"
 )
 
 // TestRuling12PersonsByBearerOfTheirHost: a person is who bears a session's token, at the
@@ -57,8 +58,8 @@ func TestRuling12PersonsByBearerOfTheirHost(t *testing.T) {
 			t.Fatal(p)
 		}
 		s.Verify(done.Receipt)
-		for expected, failed := range map[string]string{org: "", "org_other": countersign.StepExpected} {
-			v, err := countersign.VerifyReceipt(done.Receipt, countersign.VerifyOptions{Keys: s.Authority.Verifiers(), Org: expected})
+		for expected, failed := range map[string]string{org: "", "org_other": verify.StepExpected} {
+			v, err := verify.VerifyReceipt(done.Receipt, verify.VerifyOptions{Keys: s.Authority.Verifiers(), Org: expected})
 			if v.Failed != failed {
 				t.Errorf("the receipt where %s is expected: %q, %v", expected, v.Failed, err)
 			}

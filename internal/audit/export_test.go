@@ -14,6 +14,7 @@ import (
 
 	countersign "github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/audit"
+	"github.com/countersign/countersign/verify"
 	"golang.org/x/mod/sumdb/tlog"
 )
 
@@ -279,13 +280,13 @@ var pasts = []struct {
 		r.Hold = 3600
 		w.submit(r).release(time.Minute)
 	}},
-	{"approved by too few", countersign.StepClauses, func(w *world) {
+	{"approved by too few", verify.StepClauses, func(w *world) {
 		approveWith(needsTwo, bend{})(w)
 	}},
-	{"decision that was not signed so", countersign.StepPasskeySignature, func(w *world) {
+	{"decision that was not signed so", verify.StepPasskeySignature, func(w *world) {
 		approveWith(needsKey, bend{sign: func(b []byte) []byte { b[len(b)-1] ^= 1; return b }})(w)
 	}},
-	{"policy never published", countersign.StepPolicy, func(w *world) {
+	{"policy never published", verify.StepPolicy, func(w *world) {
 		w.policy = countersign.SumBytes([]byte("secret"))
 		w.submit(allowed)
 	}},

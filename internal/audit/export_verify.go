@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	countersign "github.com/countersign/countersign"
+	"github.com/countersign/countersign/verify"
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 )
@@ -151,7 +152,7 @@ func (x *exportVerifier) checkpoint() error {
 	if err != nil {
 		return err
 	}
-	head, _, err := countersign.OpenCheckpoint(signed, x.keys...)
+	head, _, err := verify.OpenCheckpoint(signed, x.keys...)
 	if err == nil && x.opts.Origin != "" && head.Origin != x.opts.Origin {
 		err = fmt.Errorf("the log is %q, expected %q", head.Origin, x.opts.Origin)
 	}
@@ -316,7 +317,7 @@ func (x *exportVerifier) end() error {
 	if x.opts.Earlier == nil {
 		return nil
 	}
-	earlier, _, err := countersign.OpenCheckpoint(x.opts.Earlier, x.keys...)
+	earlier, _, err := verify.OpenCheckpoint(x.opts.Earlier, x.keys...)
 	if err != nil {
 		return fmt.Errorf("earlier checkpoint: %w", err)
 	}
@@ -360,24 +361,24 @@ func (x *exportVerifier) read(path string) ([]byte, error) {
 }
 
 // again reads one entry that was verified before.
-func (x *exportVerifier) again(index int64) (countersign.CaseEntry, error) {
+func (x *exportVerifier) again(index int64) (verify.CaseEntry, error) {
 	number := index / TileWidth
 	leaves, torn, err := x.leaves(number, int(min(TileWidth, x.report.Checkpoint.Size-number*TileWidth)))
 	if err = errors.Join(err, torn); err != nil {
-		return countersign.CaseEntry{}, err
+		return verify.CaseEntry{}, err
 	}
 	if index%TileWidth >= int64(len(leaves)) {
-		return countersign.CaseEntry{}, fmt.Errorf("entry %d is no longer there", index)
+		return verify.CaseEntry{}, fmt.Errorf("entry %d is no longer there", index)
 	}
 	openings, err := x.openings(number)
 	if err != nil {
-		return countersign.CaseEntry{}, err
+		return verify.CaseEntry{}, err
 	}
 	leaf, err := countersign.ParseLeaf(leaves[index%TileWidth])
-	return countersign.CaseEntry{Index: index, Leaf: leaf, Openings: openings[index]}, err
+	return verify.CaseEntry{Index: index, Leaf: leaf, Openings: openings[index]}, err
 }
 
-func byIndex(entries []countersign.CaseEntry) []countersign.CaseEntry {
-	slices.SortFunc(entries, func(a, b countersign.CaseEntry) int { return cmp.Compare(a.Index, b.Index) })
+func byIndex(entries []verify.CaseEntry) []verify.CaseEntry {
+	slices.SortFunc(entries, func(a, b verify.CaseEntry) int { return cmp.Compare(a.Index, b.Index) })
 	return entries
 }

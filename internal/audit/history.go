@@ -8,6 +8,7 @@ import (
 	"time"
 
 	countersign "github.com/countersign/countersign"
+	"github.com/countersign/countersign/verify"
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 )
@@ -18,18 +19,18 @@ import (
 type history struct {
 	x          *exportVerifier
 	open       map[string]*openCase // by request
-	policies   map[string]countersign.CaseEntry
-	enrolments map[string]countersign.CaseEntry // passkeys, by authenticator
-	continued  bool                             // the log begins with the recovery of another
-	lastKey    map[string]string                // the newest announced key, by the origin that it is named after
-	former     map[string]int64                 // origins whose keys were rotated before the log had its present one, and where
+	policies   map[string]verify.CaseEntry
+	enrolments map[string]verify.CaseEntry // passkeys, by authenticator
+	continued  bool                        // the log begins with the recovery of another
+	lastKey    map[string]string           // the newest announced key, by the origin that it is named after
+	former     map[string]int64            // origins whose keys were rotated before the log had its present one, and where
 }
 
 // openCase is a request that is pending or approved. Of an approved one only the
 // indices of its entries are kept, and when it may be released.
 type openCase struct {
 	status    countersign.Status
-	entries   []countersign.CaseEntry // while pending: submission, reweighing, decisions
+	entries   []verify.CaseEntry // while pending: submission, reweighing, decisions
 	indices   []caseIndex
 	notBefore time.Time
 }
@@ -40,13 +41,13 @@ type caseIndex struct {
 }
 
 func newHistory(x *exportVerifier) *history {
-	return &history{x: x, open: map[string]*openCase{}, policies: map[string]countersign.CaseEntry{}, enrolments: map[string]countersign.CaseEntry{},
+	return &history{x: x, open: map[string]*openCase{}, policies: map[string]verify.CaseEntry{}, enrolments: map[string]verify.CaseEntry{},
 		lastKey: map[string]string{}, former: map[string]int64{}}
 }
 
 // next takes one entry.
 func (h *history) next(index int64, leaf countersign.Leaf, openings map[string]countersign.Opening) error {
-	e := countersign.CaseEntry{Index: index, Leaf: leaf, Openings: openings}
+	e := verify.CaseEntry{Index: index, Leaf: leaf, Openings: openings}
 	switch leaf.Type {
 	case countersign.EntryRequestSubmitted:
 		return h.submitted(e)
@@ -86,16 +87,16 @@ func (h *history) unknown(leaf countersign.Leaf) error {
 	return fmt.Errorf("%s about %s, which is not open here: never submitted, or already ended", leaf.Type, leaf.Subject)
 }
 
-func (h *history) submitted(e countersign.CaseEntry) error {
+func (h *history) submitted(e verify.CaseEntry) error {
 	if h.open[e.Leaf.Subject] != nil {
 		return fmt.Errorf("%s is submitted a second time", e.Leaf.Subject)
 	}
 	h.x.report.Requests++
 	e.Role = countersign.RoleSubmission
-	return h.settle(e.Leaf.Subject, []countersign.CaseEntry{e})
+	return h.settle(e.Leaf.Subject, []verify.CaseEntry{e})
 }
 
-func (h *history) reweighed(e countersign.CaseEntry) error {
+func (h *history) reweighed(e verify.CaseEntry) error {
 	e.Role = countersign.RoleReweighing
 	entries, err := h.caseOf(e.Leaf.Subject)
 	if err != nil {
@@ -114,10 +115,10 @@ func (h *history) reweighed(e countersign.CaseEntry) error {
 	}
 	// Decisions made before no longer count: a stricter requirement stands, or what was
 	// approved went back to its approvers, who may be asked for the same again.
-	return h.settle(e.Leaf.Subject, []countersign.CaseEntry{entries[0], e})
+	return h.settle(e.Leaf.Subject, []verify.CaseEntry{entries[0], e})
 }
 
-func (h *history) decided(e countersign.CaseEntry) error {
+func (h *history) decided(e verify.CaseEntry) error {
 	e.Role = countersign.RoleDecision
 	h.x.report.Decisions++
 	entries, err := h.caseOf(e.Leaf.Subject)
@@ -131,10 +132,10 @@ func (h *history) decided(e countersign.CaseEntry) error {
 }
 
 // settle verifies a case as it stands now, and keeps of it what is needed next.
-func (h *history) settle(request string, entries []countersign.CaseEntry) error {
-	v, err := countersign.VerifyCase(h.complete(entries), countersign.VerifyOptions{AllowErased: true, RPID: h.x.opts.RPID, Origins: h.x.opts.Origins})
+func (h *history) settle(request string, entries []verify.CaseEntry) error {
+	v, err := verify.VerifyCase(h.complete(entries), verify.VerifyOptions{AllowErased: true, RPID: h.x.opts.RPID, Origins: h.x.opts.Origins})
 	if err != nil {
-		var failed *countersign.VerifyError
+		var failed *verify.VerifyError
 		if errors.As(err, &failed) {
 			return fmt.Errorf("%s: %s", failed.Step, failed.Detail)
 		}
@@ -165,10 +166,10 @@ func (h *history) settle(request string, entries []countersign.CaseEntry) error 
 }
 
 // complete adds the enrolments and policies that the entries name.
-func (h *history) complete(entries []countersign.CaseEntry) []countersign.CaseEntry {
-	all := append([]countersign.CaseEntry(nil), entries...)
-	add := func(from map[string]countersign.CaseEntry, names []string) {
-		var found []countersign.CaseEntry
+func (h *history) complete(entries []verify.CaseEntry) []verify.CaseEntry {
+	all := append([]verify.CaseEntry(nil), entries...)
+	add := func(from map[string]verify.CaseEntry, names []string) {
+		var found []verify.CaseEntry
 		seen := map[string]bool{}
 		for _, name := range names {
 			if e, ok := from[name]; ok && !seen[name] {
@@ -193,7 +194,7 @@ func (h *history) complete(entries []countersign.CaseEntry) []countersign.CaseEn
 
 // caseOf returns the entries of an open request, nil where it is not open. Those of
 // an approved one are read again.
-func (h *history) caseOf(request string) ([]countersign.CaseEntry, error) {
+func (h *history) caseOf(request string) ([]verify.CaseEntry, error) {
 	c := h.open[request]
 	if c == nil {
 		return nil, nil
@@ -201,7 +202,7 @@ func (h *history) caseOf(request string) ([]countersign.CaseEntry, error) {
 	if c.entries != nil {
 		return c.entries, nil
 	}
-	var entries []countersign.CaseEntry
+	var entries []verify.CaseEntry
 	for _, at := range c.indices {
 		e, err := h.x.again(at.index)
 		if err != nil {
@@ -213,7 +214,7 @@ func (h *history) caseOf(request string) ([]countersign.CaseEntry, error) {
 	return entries, nil
 }
 
-func (h *history) released(e countersign.CaseEntry) error {
+func (h *history) released(e verify.CaseEntry) error {
 	c := h.open[e.Leaf.Subject]
 	if c == nil {
 		return h.unknown(e.Leaf)
@@ -232,7 +233,7 @@ func (h *history) released(e countersign.CaseEntry) error {
 	return nil
 }
 
-func (h *history) published(e countersign.CaseEntry) error {
+func (h *history) published(e verify.CaseEntry) error {
 	e.Role = countersign.RolePolicy
 	digest := e.Leaf.Facts["policy_digest"]
 	if o, shown := e.Openings[countersign.OpeningPolicy]; shown && string(countersign.SumBytes([]byte(o.Value))) != digest {

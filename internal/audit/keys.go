@@ -4,7 +4,7 @@ import (
 	"crypto/rand"
 	"fmt"
 
-	countersign "github.com/countersign/countersign"
+	"github.com/countersign/countersign/verify"
 	"golang.org/x/mod/sumdb/note"
 )
 
@@ -28,7 +28,7 @@ func GenerateKey(origin string) (Key, error) {
 // CheckOrigin checks that a log can be named so: printable ASCII without spaces and
 // without a plus sign, as host/log/organisation.
 func CheckOrigin(origin string) error {
-	if _, err := countersign.ParseCheckpoint(Checkpoint{Origin: origin}.Body()); err != nil {
+	if _, err := verify.ParseCheckpoint(Checkpoint{Origin: origin}.Body()); err != nil {
 		return fmt.Errorf("origin %q: want printable ASCII without spaces and plus signs, as %q", origin, "countersign.example/audit/1")
 	}
 	return nil

@@ -11,6 +11,7 @@ import (
 
 	countersign "github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/audit"
+	"github.com/countersign/countersign/verify"
 )
 
 // specimen is a receipt that verifies, and what a forger could take parts from.
@@ -20,7 +21,7 @@ type specimen struct {
 	bytes   []byte
 	later   countersign.Receipt // the same case under a later checkpoint
 	forged  countersign.Receipt // the same case under a checkpoint of another key
-	opts    countersign.VerifyOptions
+	opts    verify.VerifyOptions
 }
 
 func specimens(t testing.TB) []specimen {
@@ -43,7 +44,7 @@ func specimens(t testing.TB) []specimen {
 		w.filler(4)
 		sp.later = q.receipt()
 		sp.bytes = sp.receipt.Bytes()
-		if _, err := countersign.VerifyReceipt(sp.bytes, sp.opts); err != nil {
+		if _, err := verify.VerifyReceipt(sp.bytes, sp.opts); err != nil {
 			t.Fatalf("%s: %v", s.name, err)
 		}
 		all = append(all, sp)
@@ -254,15 +255,15 @@ func (f *forger) entries(s specimen) []byte {
 
 // resummarise makes the summary fit what was changed, as a careful forger would.
 func resummarise(r *countersign.Receipt) {
-	var cases []countersign.CaseEntry
+	var cases []verify.CaseEntry
 	for _, e := range r.Entries {
 		leaf, err := countersign.ParseLeaf([]byte(e.Leaf))
 		if err != nil {
 			return
 		}
-		cases = append(cases, countersign.CaseEntry{Role: e.Role, Leaf: leaf, Openings: e.Openings})
+		cases = append(cases, verify.CaseEntry{Role: e.Role, Leaf: leaf, Openings: e.Openings})
 	}
-	r.Summary = countersign.Summary(cases)
+	r.Summary = verify.Summary(cases)
 }
 
 func (f *forger) openings(s specimen) []byte {
@@ -346,15 +347,15 @@ func TestNoMutationIsAccepted(t *testing.T) {
 			same++
 			continue
 		}
-		v, err := countersign.VerifyReceipt(data, s.opts)
+		v, err := verify.VerifyReceipt(data, s.opts)
 		if err == nil {
 			t.Fatalf("seed %d, change %d (%s) of the %s receipt is accepted:\n%s", seed, i, c.name, s.name, data)
 		}
 		failed[v.Failed]++
-		if v.Failed == countersign.StepOpenings {
+		if v.Failed == verify.StepOpenings {
 			opts := s.opts
 			opts.AllowErased = true
-			if v, err := countersign.VerifyReceipt(data, opts); err == nil && len(v.Erased) == 0 {
+			if v, err := verify.VerifyReceipt(data, opts); err == nil && len(v.Erased) == 0 {
 				t.Fatalf("seed %d, change %d (%s): accepted as erased, and nothing is listed", seed, i, c.name)
 			}
 		}
@@ -363,7 +364,7 @@ func TestNoMutationIsAccepted(t *testing.T) {
 		t.Errorf("%d of %d changes changed nothing: the test says less than it seems", same, n)
 	}
 	t.Logf("%d changes, %d without effect, refused at: %v", n, same, failed)
-	for _, step := range []string{countersign.StepEncoding, countersign.StepProof, countersign.StepCheckpoint, countersign.StepEntries, countersign.StepCommitment, countersign.StepSummary} {
+	for _, step := range []string{verify.StepEncoding, verify.StepProof, verify.StepCheckpoint, verify.StepEntries, verify.StepCommitment, verify.StepSummary} {
 		if failed[step] == 0 {
 			t.Errorf("no change got as far as %q", step)
 		}
@@ -378,7 +379,7 @@ func FuzzVerifyReceipt(f *testing.F) {
 	f.Add(0, []byte(`{"entries":[],"founding":false,"org":"","origin":"","request":"","status":"","summary":"","type":"countersign.receipt/v1"}`))
 	f.Fuzz(func(t *testing.T, i int, data []byte) {
 		s := all[(i%len(all)+len(all))%len(all)]
-		v, err := countersign.VerifyReceipt(data, s.opts)
+		v, err := verify.VerifyReceipt(data, s.opts)
 		if err == nil && !bytes.Equal(data, s.bytes) {
 			t.Fatalf("accepted: %s", data)
 		}
@@ -410,7 +411,7 @@ func BenchmarkVerifyReceipt(b *testing.B) {
 		b.Run(fmt.Sprintf("%s,bytes=%d", s.name, len(s.bytes)), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := countersign.VerifyReceipt(s.bytes, s.opts); err != nil {
+				if _, err := verify.VerifyReceipt(s.bytes, s.opts); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	countersign "github.com/countersign/countersign"
+	"github.com/countersign/countersign/verify"
 	"golang.org/x/mod/sumdb/tlog"
 )
 
@@ -38,7 +39,7 @@ var roleOrder = map[string]int{
 }
 
 // BuildReceipt puts a receipt together. It checks what it needs for that and
-// nothing more: [countersign.VerifyReceipt] says whether the receipt proves
+// nothing more: [verify.VerifyReceipt] says whether the receipt proves
 // anything.
 func BuildReceipt(in ReceiptInput) (countersign.Receipt, error) {
 	r := countersign.Receipt{Type: countersign.ReceiptType}
@@ -54,7 +55,7 @@ func BuildReceipt(in ReceiptInput) (countersign.Receipt, error) {
 	if len(logged) == 0 || logged[0].Role != countersign.RoleSubmission {
 		return r, errors.New("receipt: no submission among the entries")
 	}
-	cases := make([]countersign.CaseEntry, len(logged))
+	cases := make([]verify.CaseEntry, len(logged))
 	r.Entries = make([]countersign.ReceiptEntry, len(logged))
 	for i, e := range logged {
 		leaf, err := e.decoded()
@@ -69,7 +70,7 @@ func BuildReceipt(in ReceiptInput) (countersign.Receipt, error) {
 		if openings == nil {
 			openings = map[string]countersign.Opening{}
 		}
-		cases[i] = countersign.CaseEntry{Role: e.Role, Index: e.Index, Leaf: leaf, Openings: openings}
+		cases[i] = verify.CaseEntry{Role: e.Role, Index: e.Index, Leaf: leaf, Openings: openings}
 		r.Entries[i] = countersign.ReceiptEntry{Role: e.Role, Leaf: string(e.Leaf), Openings: openings, Proof: FormatProof(e.Index, path, in.Checkpoint)}
 		if e.Role != countersign.RoleEnrolment && e.Role != countersign.RolePolicy {
 			r.Status = countersign.Status(leaf.Facts["status"]) // of the last that changed it
@@ -77,7 +78,7 @@ func BuildReceipt(in ReceiptInput) (countersign.Receipt, error) {
 		}
 	}
 	r.Org, r.Request = cases[0].Leaf.Org, cases[0].Leaf.Subject
-	r.Summary = countersign.Summary(cases)
+	r.Summary = verify.Summary(cases)
 	return r, nil
 }
 
@@ -94,5 +95,5 @@ func readCheckpoint(signed []byte) (Checkpoint, error) {
 	if !ok {
 		return Checkpoint{}, errors.New("receipt: the checkpoint is not signed")
 	}
-	return countersign.ParseCheckpoint(body + "\n")
+	return verify.ParseCheckpoint(body + "\n")
 }

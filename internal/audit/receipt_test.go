@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	countersign "github.com/countersign/countersign"
+	"github.com/countersign/countersign/verify"
 )
 
 // TestReceiptStories: every kind of receipt verifies, with the log key alone.
@@ -20,7 +21,7 @@ func TestReceiptStories(t *testing.T) {
 			w.filler(3)
 			q := s.tell(w)
 			w.filler(5)
-			v, err := countersign.VerifyReceipt(q.receipt().Bytes(), w.options())
+			v, err := verify.VerifyReceipt(q.receipt().Bytes(), w.options())
 			if err != nil || !v.OK || v.Failed != "" {
 				t.Fatalf("%v %+v", err, v)
 			}
@@ -39,11 +40,11 @@ func TestReceiptStories(t *testing.T) {
 // TestRuling28ClaimsSayWhoAnswers: a receipt is evidence, and each part of it says
 // whose word it is.
 func TestRuling28ClaimsSayWhoAnswers(t *testing.T) {
-	claims := func(story string) (string, *countersign.Verification) {
+	claims := func(story string) (string, *verify.Verification) {
 		for _, s := range stories {
 			if s.name == story {
 				w := newWorld(t)
-				v, err := countersign.VerifyReceipt(s.tell(w).receipt().Bytes(), w.options())
+				v, err := verify.VerifyReceipt(s.tell(w).receipt().Bytes(), w.options())
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -86,7 +87,7 @@ func TestRuling28ClaimsSayWhoAnswers(t *testing.T) {
 // TestEveryStepCanFail: each wrong receipt fails at exactly the step it should, and
 // every step has one.
 func TestEveryStepCanFail(t *testing.T) {
-	failed := map[string]bool{countersign.StepConsistency: true} // in TestConsistencyWithAnEarlierCheckpoint
+	failed := map[string]bool{verify.StepConsistency: true} // in TestConsistencyWithAnEarlierCheckpoint
 	for _, c := range wrongs {
 		failed[c.step] = true
 		t.Run(c.step+"/"+c.name, func(t *testing.T) {
@@ -115,8 +116,8 @@ func TestEveryStepCanFail(t *testing.T) {
 			if c.raw != nil {
 				data = c.raw(data)
 			}
-			v, err := countersign.VerifyReceipt(data, opts)
-			var fail *countersign.VerifyError
+			v, err := verify.VerifyReceipt(data, opts)
+			var fail *verify.VerifyError
 			if !errors.As(err, &fail) || fail.Step != c.step || v.OK || v.Failed != c.step || len(v.Claims) > 0 {
 				t.Fatalf("failed at %q (%v), want %q", v.Failed, err, c.step)
 			}

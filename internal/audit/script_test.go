@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
-	countersign "github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/audit"
+	"github.com/countersign/countersign/verify"
 )
 
 // script runs the independent verifier on a receipt.
@@ -50,9 +50,9 @@ func TestIndependentVerifierAgrees(t *testing.T) {
 	}
 	needScript(t)
 	acceptedByBoth(t)
-	judged := []string{countersign.StepEncoding, countersign.StepProof, countersign.StepCheckpoint, countersign.StepCommitment,
-		countersign.StepPasskeyChallenge, countersign.StepUserVerification, countersign.StepPasskeySignature}
-	whole := []string{countersign.StepDistinct, countersign.StepClauses, countersign.StepRelease, countersign.StepStatus} // of these every case
+	judged := []string{verify.StepEncoding, verify.StepProof, verify.StepCheckpoint, verify.StepCommitment,
+		verify.StepPasskeyChallenge, verify.StepUserVerification, verify.StepPasskeySignature}
+	whole := []string{verify.StepDistinct, verify.StepClauses, verify.StepRelease, verify.StepStatus} // of these every case
 	refused := 0
 	tried := map[string]int{}
 	for _, c := range wrongs {
@@ -95,7 +95,7 @@ func TestIndependentVerifierAgrees(t *testing.T) {
 	for i := range n {
 		s := f.all[i%len(f.all)]
 		data := changes[f.rng.IntN(len(changes))].make(f, s)
-		v, err := countersign.VerifyReceipt(data, s.opts)
+		v, err := verify.VerifyReceipt(data, s.opts)
 		if err != nil && !slices.Contains(judged, v.Failed) && !slices.Contains(whole, v.Failed) {
 			continue
 		}

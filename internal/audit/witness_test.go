@@ -11,6 +11,7 @@ import (
 	countersign "github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/audit"
 	"github.com/countersign/countersign/internal/testkit"
+	"github.com/countersign/countersign/verify"
 	"golang.org/x/mod/sumdb/note"
 )
 
@@ -22,7 +23,7 @@ func (w *world) witness(name string) (*testkit.Witness, note.Verifier) {
 	if err := x.Follow(origin, w.key.Verifier); err != nil {
 		w.tb.Fatal(err)
 	}
-	v, err := countersign.WitnessVerifier(x.Key())
+	v, err := verify.WitnessVerifier(x.Key())
 	if err != nil {
 		w.tb.Fatal(err)
 	}
@@ -169,7 +170,7 @@ func TestTheVectorIsCosigned(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v, err := countersign.WitnessVerifier("witness.example/w1+6327c7cb+Af0XJDhaoMdbZPt4zWAvodmR/ev3axPFjtcC6sg16fYY")
+	v, err := verify.WitnessVerifier("witness.example/w1+6327c7cb+Af0XJDhaoMdbZPt4zWAvodmR/ev3axPFjtcC6sg16fYY")
 	if err != nil {
 		t.Fatal(err)
 	}

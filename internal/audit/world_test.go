@@ -20,6 +20,7 @@ import (
 
 	countersign "github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/audit"
+	"github.com/countersign/countersign/verify"
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 )
@@ -368,8 +369,8 @@ func (q *request) receiptAt(checkpoint []byte) countersign.Receipt {
 	return r
 }
 
-func (w *world) options() countersign.VerifyOptions {
-	return countersign.VerifyOptions{Keys: []string{w.key.Verifier}}
+func (w *world) options() verify.VerifyOptions {
+	return verify.VerifyOptions{Keys: []string{w.key.Verifier}}
 }
 
 // filler puts other entries around, so that paths are longer than one hash.

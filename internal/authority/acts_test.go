@@ -9,6 +9,7 @@ import (
 
 	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/authority"
+	"github.com/countersign/countersign/verify"
 )
 
 func (s *script) approve(a args) error { return s.decide(a, countersign.ActApprove) }
@@ -330,7 +331,7 @@ func (s *script) receipt(a args) error {
 	if err != nil {
 		return err
 	}
-	v, err := countersign.VerifyReceipt(raw, countersign.VerifyOptions{Keys: s.h.a.Verifiers()})
+	v, err := verify.VerifyReceipt(raw, verify.VerifyOptions{Keys: s.h.a.Verifiers()})
 	if err != nil {
 		s.printf("does not verify: %v", err)
 		for _, e := range v.Erased {

@@ -10,6 +10,7 @@ import (
 	"github.com/countersign/countersign/internal/authn/softkey"
 	"github.com/countersign/countersign/internal/authority"
 	"github.com/countersign/countersign/internal/store"
+	"github.com/countersign/countersign/verify"
 	"github.com/pquerna/otp"
 	"github.com/pquerna/otp/hotp"
 )
@@ -348,9 +349,9 @@ func (h *house) settings(change func(*authority.Settings)) {
 }
 
 // verified verifies a receipt offline and returns what it proves.
-func (h *house) verified(receipt []byte) *countersign.Verification {
+func (h *house) verified(receipt []byte) *verify.Verification {
 	h.t.Helper()
-	v, err := countersign.VerifyReceipt(receipt, countersign.VerifyOptions{Keys: h.a.Verifiers()})
+	v, err := verify.VerifyReceipt(receipt, verify.VerifyOptions{Keys: h.a.Verifiers()})
 	if err != nil {
 		if v != nil {
 			h.t.Fatalf("receipt: %v: %+v", err, v.Steps)

@@ -9,6 +9,7 @@ import (
 	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/authority"
 	"github.com/countersign/countersign/internal/store"
+	"github.com/countersign/countersign/verify"
 )
 
 // refusals are the reasons of the refused releases of a request, as logged.
@@ -136,11 +137,11 @@ func TestErasedReleaseIsStillProven(t *testing.T) {
 		h.must(h.a.Publish(h.ctx))
 		receipt, err := h.a.Receipt(h.ctx, authority.Caller{Key: &h.key}, id)
 		h.must(err)
-		v, err := countersign.VerifyReceipt(receipt, countersign.VerifyOptions{Keys: h.a.Verifiers(), AllowErased: true})
+		v, err := verify.VerifyReceipt(receipt, verify.VerifyOptions{Keys: h.a.Verifiers(), AllowErased: true})
 		if err != nil || v.Status != countersign.StatusReleased || len(v.Erased) == 0 {
 			h.t.Errorf("%v: %+v", err, v)
 		}
-		if _, err := countersign.VerifyReceipt(receipt, countersign.VerifyOptions{Keys: h.a.Verifiers()}); err == nil {
+		if _, err := verify.VerifyReceipt(receipt, verify.VerifyOptions{Keys: h.a.Verifiers()}); err == nil {
 			h.t.Error("it verifies for whom nothing may be erased")
 		}
 	})

@@ -13,6 +13,7 @@ import (
 	"github.com/countersign/countersign/internal/authority"
 	"github.com/countersign/countersign/internal/checkpoint"
 	"github.com/countersign/countersign/internal/store"
+	"github.com/countersign/countersign/verify"
 	"golang.org/x/mod/sumdb/note"
 )
 
@@ -70,7 +71,7 @@ func TestRuling32RotationIsAnnouncedInTheLog(t *testing.T) {
 			key     string
 			want    bool
 		}{{before.Receipt, old, true}, {after.Receipt, r.New, true}, {after.Receipt, old, false}} {
-			_, err := countersign.VerifyReceipt(c.receipt, countersign.VerifyOptions{Keys: []string{c.key}})
+			_, err := verify.VerifyReceipt(c.receipt, verify.VerifyOptions{Keys: []string{c.key}})
 			if (err == nil) != c.want {
 				t.Errorf("receipt verified: %v, want %v: %v", err == nil, c.want, err)
 			}

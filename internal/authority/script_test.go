@@ -15,6 +15,7 @@ import (
 	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/authority"
 	"github.com/countersign/countersign/internal/store"
+	"github.com/countersign/countersign/verify"
 	"github.com/rogpeppe/go-internal/txtar"
 )
 
@@ -419,7 +420,7 @@ func (s *script) receiptOf(a *countersign.Approval) {
 		return
 	}
 	if s.h.erased {
-		v, err := countersign.VerifyReceipt(a.Receipt, countersign.VerifyOptions{Keys: s.h.a.Verifiers()})
+		v, err := verify.VerifyReceipt(a.Receipt, verify.VerifyOptions{Keys: s.h.a.Verifiers()})
 		if err != nil {
 			s.printf("  its receipt does not verify any more: %d openings are erased or not shown", len(v.Erased)+len(v.NotShown))
 		}

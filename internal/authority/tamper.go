@@ -7,6 +7,7 @@ import (
 
 	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/store"
+	"github.com/countersign/countersign/verify"
 )
 
 // errTampered says that a stored row was changed by somebody else than the
@@ -104,7 +105,7 @@ func (a *Authority) proven(ctx context.Context, key Key, request string) (int64,
 	if err != nil {
 		return 0, err
 	}
-	v, err := countersign.VerifyReceipt(r.Bytes(), countersign.VerifyOptions{Keys: a.Verifiers()})
+	v, err := verify.VerifyReceipt(r.Bytes(), verify.VerifyOptions{Keys: a.Verifiers()})
 	if err == nil && v.Status != countersign.StatusApproved {
 		err = fmt.Errorf("its entries say %q", v.Status)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/countersign/countersign/internal/checkpoint"
 	"github.com/countersign/countersign/internal/store"
 	"github.com/countersign/countersign/internal/testkit"
+	"github.com/countersign/countersign/verify"
 )
 
 // witnessed lets the house's log be cosigned by witnesses of these names.
@@ -46,11 +47,11 @@ func (h *house) asked() error {
 
 // cosignedBy verifies a receipt offline with a policy that names the witnesses.
 func (h *house) cosignedBy(receipt []byte, need int, witnesses ...*testkit.Witness) error {
-	o := countersign.VerifyOptions{Keys: h.a.Verifiers(), WitnessesNeeded: need}
+	o := verify.VerifyOptions{Keys: h.a.Verifiers(), WitnessesNeeded: need}
 	for _, w := range witnesses {
 		o.Witnesses = append(o.Witnesses, w.Key())
 	}
-	_, err := countersign.VerifyReceipt(receipt, o)
+	_, err := verify.VerifyReceipt(receipt, o)
 	return err
 }
 

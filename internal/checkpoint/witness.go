@@ -7,9 +7,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/audit"
 	"github.com/countersign/countersign/internal/store"
+	"github.com/countersign/countersign/verify"
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 )
@@ -65,7 +65,7 @@ func newWitnesses(given []Witness, now time.Time) ([]*witness, error) {
 	}
 	var all []*witness
 	for _, g := range given {
-		v, err := countersign.WitnessVerifier(g.Key)
+		v, err := verify.WitnessVerifier(g.Key)
 		if err != nil {
 			return nil, err
 		}
@@ -413,7 +413,7 @@ func (p *Publisher) CosignedOver(size int64) bool {
 func Unsigned(data []byte) (audit.Checkpoint, error) {
 	for i := 1; i < len(data); i++ {
 		if data[i] == '\n' && data[i-1] == '\n' {
-			return countersign.ParseCheckpoint(string(data[:i]))
+			return verify.ParseCheckpoint(string(data[:i]))
 		}
 	}
 	return audit.Checkpoint{}, errors.New("no checkpoint")

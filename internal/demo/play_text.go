@@ -10,6 +10,7 @@ import (
 
 	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/terminal"
+	"github.com/countersign/countersign/verify"
 )
 
 // page writes text for a person, 80 columns wide.
@@ -148,7 +149,7 @@ func (p *play) humane(s string) string {
 
 // spoken is what a claim says, without saying names twice where the receipt has an
 // identifier beside the name.
-func (p *play) spoken(c countersign.Claim) string {
+func (p *play) spoken(c verify.Claim) string {
 	text := p.humane(c.Text)
 	for i := range p.h.Info.People {
 		name := p.h.Info.People[i].Name
@@ -167,7 +168,7 @@ func (p *play) proves(receipt []byte, name string) {
 	if p.failed != nil {
 		return
 	}
-	v, err := countersign.VerifyReceipt(receipt, countersign.VerifyOptions{Keys: p.h.Info.Verifiers, Document: p.document(name), Org: p.h.Info.Org})
+	v, err := verify.VerifyReceipt(receipt, verify.VerifyOptions{Keys: p.h.Info.Verifiers, Document: p.document(name), Org: p.h.Info.Org})
 	if err != nil {
 		p.fail("%s: its receipt: %w", name, err)
 		return
@@ -188,7 +189,7 @@ func (p *play) proves(receipt []byte, name string) {
 			by = "signed by " + p.humane(strings.TrimPrefix(by, "person "))
 		case strings.HasPrefix(by, "caller "):
 			by = "stated by the caller"
-		case by == countersign.ByServer:
+		case by == verify.ByServer:
 			by = "stated by the server"
 		default:
 			by = "not proven"

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign"
+	"github.com/countersign/countersign/verify"
 )
 
 // Order is a purchase order of the elder sort; change edits it.
@@ -53,9 +54,9 @@ func (s *Server) Vendor(id, name string, purchases int, account *countersign.Acc
 }
 
 // Verify verifies a receipt offline, by the log's public keys.
-func (s *Server) Verify(receipt []byte) *countersign.Verification {
+func (s *Server) Verify(receipt []byte) *verify.Verification {
 	s.T.Helper()
-	v, err := countersign.VerifyReceipt(receipt, countersign.VerifyOptions{Keys: s.Authority.Verifiers()})
+	v, err := verify.VerifyReceipt(receipt, verify.VerifyOptions{Keys: s.Authority.Verifiers()})
 	if err != nil {
 		if v != nil {
 			s.T.Fatalf("receipt: %v: %+v", err, v.Steps)

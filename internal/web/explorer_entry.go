@@ -10,6 +10,7 @@ import (
 
 	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/authority"
+	"github.com/countersign/countersign/verify"
 )
 
 // entryView is one entry with what proves it.
@@ -117,12 +118,12 @@ func (v *visit) asSubmitted(w *entryView, submitted *authority.LoggedEntry) erro
 
 // draw reads a proof and draws its path.
 func (w *entryView) draw(tx *Texts, f Format, text string) error {
-	proof, err := countersign.ParseProof([]byte(text))
+	proof, err := verify.ParseProof([]byte(text))
 	if err != nil {
 		return err
 	}
 	body, _, _ := strings.Cut(string(proof.Checkpoint), "\n\n")
-	head, err := countersign.ParseCheckpoint(body + "\n")
+	head, err := verify.ParseCheckpoint(body + "\n")
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign"
+	"github.com/countersign/countersign/verify"
 	"golang.org/x/mod/sumdb/tlog"
 )
 
@@ -86,7 +87,7 @@ const sampleCheckpoint = "log.example.com/org_1\n48230\nqB9mFzvYyTkGg0v3wq0c7rQX
 func sampleEntry(s *Site, checks [][3]string) *entryView {
 	now := time.Date(2026, 11, 24, 10, 12, 0, 0, time.UTC)
 	f := Format{}
-	proof := countersign.Proof{Index: 48212, Checkpoint: []byte(sampleCheckpoint)}
+	proof := verify.Proof{Index: 48212, Checkpoint: []byte(sampleCheckpoint)}
 	for i := range 12 {
 		proof.Path = append(proof.Path, tlog.Hash(sha256.Sum256([]byte{byte(i)})))
 	}

@@ -24,6 +24,7 @@ import (
 	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/audit"
 	"github.com/countersign/countersign/internal/testkit"
+	"github.com/countersign/countersign/verify"
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 )
@@ -75,7 +76,7 @@ func (b *bench) checkpoint(size int64) []byte {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	signed, err := countersign.Checkpoint{Origin: benchOrigin, Size: size, Root: root}.Sign(b.signer)
+	signed, err := verify.Checkpoint{Origin: benchOrigin, Size: size, Root: root}.Sign(b.signer)
 	if err != nil {
 		b.t.Fatal(err)
 	}

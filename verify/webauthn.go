@@ -1,4 +1,4 @@
-package countersign
+package verify
 
 import (
 	"bytes"
@@ -17,6 +17,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/jcs"
 )
 
@@ -83,15 +84,15 @@ func (m *madeDecision) openEnrolment(f *caseFile) error {
 	case e.Leaf.Facts["type"] != "passkey":
 		return fmt.Errorf("%s is not enrolled as a passkey", p.Authenticator)
 	}
-	o, shown := e.Openings[OpeningEnrolment]
+	o, shown := e.Openings[countersign.OpeningEnrolment]
 	if !shown {
 		return nil
 	}
-	var en Enrolment
+	var en countersign.Enrolment
 	if !jcs.IsCanonical([]byte(o.Value)) {
 		return errors.New("the enrolment is not in canonical form")
 	}
-	if err := DecodeStrict([]byte(o.Value), &en); err != nil {
+	if err := countersign.DecodeStrict([]byte(o.Value), &en); err != nil {
 		return fmt.Errorf("enrolment: %w", err)
 	}
 	switch {
@@ -110,7 +111,7 @@ func (m *madeDecision) openEnrolment(f *caseFile) error {
 	return nil
 }
 
-func openAssertion(p *PasskeyEvidence) (a assertion, err error) {
+func openAssertion(p *countersign.PasskeyEvidence) (a assertion, err error) {
 	for _, part := range []struct {
 		name string
 		text string

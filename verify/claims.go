@@ -1,21 +1,23 @@
-package countersign
+package verify
 
 import (
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/countersign/countersign"
 )
 
 // claims lists what the receipt says, and who answers for each part of it. Only
 // what a passkey signed is the person's own word; everything else somebody states.
 func (c *checker) claims(f *caseFile) {
-	if actor := f.submission.Leaf.Actor; IsID(PrefixKey, actor) {
+	if actor := f.submission.Leaf.Actor; countersign.IsID(countersign.PrefixKey, actor) {
 		c.claim("caller "+actor, "submitted the document %s", shownOr(string(f.digest)))
 	} else {
 		c.claim(ByServer, "the document %s was submitted by %s", shownOr(string(f.digest)), actor)
 	}
-	if f.outcome == OutcomeAllow {
+	if f.outcome == countersign.OutcomeAllow {
 		c.claim(ByServer, "allowed by policy v%s; nobody was asked", f.policyVersion())
 	} else {
 		c.claim(ByServer, "policy v%s answered %s", f.policyVersion(), f.outcome)
@@ -83,7 +85,7 @@ func (c *checker) decisionClaims(m *madeDecision) {
 // reports to whom, who asked, and what a person may do stand in the server's records
 // of that day alone.
 func (c *checker) eligibilityClaims(f *caseFile, m *madeDecision) {
-	if Act(m.entry.Leaf.Facts["act"]) != ActApprove {
+	if countersign.Act(m.entry.Leaf.Facts["act"]) != countersign.ActApprove {
 		return
 	}
 	who := m.entry.Leaf.Actor
@@ -91,17 +93,17 @@ func (c *checker) eligibilityClaims(f *caseFile, m *madeDecision) {
 	if f.requirement == nil || m.decision == nil {
 		return
 	}
-	if slices.ContainsFunc(f.requirement.Clauses, func(cl Clause) bool { return len(cl.From) == 0 }) || len(f.requirement.Clauses) == 0 {
+	if slices.ContainsFunc(f.requirement.Clauses, func(cl countersign.Clause) bool { return len(cl.From) == 0 }) || len(f.requirement.Clauses) == 0 {
 		c.claim(ByServer, "%s is the approver whom the request names", who)
 	}
-	if f.brokeGlass() && m.assurance == AssuranceNone {
+	if f.brokeGlass() && m.assurance == countersign.AssuranceNone {
 		c.claim(ByServer, "%s approved beside a break-glass with %s, which is not computed here", who, m.decision.Evidence.Assurance)
 	}
 }
 
 // chainClaim says whose word it is that people outside the requester's line approved.
 func (c *checker) chainClaim(f *caseFile) {
-	if f.requirement == nil || len(f.decisions) == 0 || !slices.ContainsFunc(f.requirement.Clauses, func(cl Clause) bool { return cl.OutsideChain }) {
+	if f.requirement == nil || len(f.decisions) == 0 || !slices.ContainsFunc(f.requirement.Clauses, func(cl countersign.Clause) bool { return cl.OutsideChain }) {
 		return
 	}
 	c.claim(ByServer, "somebody outside the requester's reporting line was asked for: who reports to whom is not shown, and the server counted them")
@@ -110,7 +112,7 @@ func (c *checker) chainClaim(f *caseFile) {
 // brokeGlass reports whether an approval was made by break-glass, as far as is shown.
 func (f *caseFile) brokeGlass() bool {
 	return slices.ContainsFunc(f.decisions, func(m madeDecision) bool {
-		return m.decision != nil && m.decision.BreakGlass && m.decision.Act == ActApprove
+		return m.decision != nil && m.decision.BreakGlass && m.decision.Act == countersign.ActApprove
 	})
 }
 
@@ -153,7 +155,7 @@ func Summary(entries []CaseEntry) string {
 
 type summary struct {
 	request, digest, policy, release string
-	outcome                          Outcome
+	outcome                          countersign.Outcome
 	policies                         map[string]string // digest → version
 	acts                             []string
 	simulated, founding              bool
@@ -164,22 +166,22 @@ func (s *summary) add(e *CaseEntry) {
 	facts := e.Leaf.Facts
 	s.founding = s.founding || (stampable(e.Role) && facts["founding"] == "true")
 	switch e.Role {
-	case RoleSubmission, RoleReweighing:
-		s.outcome, s.policy = Outcome(facts["outcome"]), facts["policy_digest"]
-		if e.Role == RoleSubmission {
+	case countersign.RoleSubmission, countersign.RoleReweighing:
+		s.outcome, s.policy = countersign.Outcome(facts["outcome"]), facts["policy_digest"]
+		if e.Role == countersign.RoleSubmission {
 			s.request, s.digest = e.Leaf.Subject, "(not shown)"
-			if o, shown := e.Openings[OpeningDocument]; shown {
-				s.digest = string(SumBytes([]byte(o.Value)))
+			if o, shown := e.Openings[countersign.OpeningDocument]; shown {
+				s.digest = string(countersign.SumBytes([]byte(o.Value)))
 			}
 		}
-	case RolePolicy:
+	case countersign.RolePolicy:
 		if s.policies == nil {
 			s.policies = map[string]string{}
 		}
 		s.policies[facts["policy_digest"]] = facts["version"]
-	case RoleDecision:
+	case countersign.RoleDecision:
 		s.acts = append(s.acts, s.act(e))
-	case RoleRelease:
+	case countersign.RoleRelease:
 		s.release = e.Leaf.Time
 	}
 	for name := range e.Leaf.Commitments {
@@ -192,13 +194,13 @@ func (s *summary) add(e *CaseEntry) {
 	}
 }
 
-var actWords = map[string]string{string(ActApprove): "approved", string(ActDeny): "denied", string(ActRevoke): "revoked"}
+var actWords = map[string]string{string(countersign.ActApprove): "approved", string(countersign.ActDeny): "denied", string(countersign.ActRevoke): "revoked"}
 
 func (s *summary) act(e *CaseEntry) string {
 	who := e.Leaf.Actor
 	how := ""
-	var d Decision
-	if o, shown := e.Openings[OpeningDecision]; shown && DecodeStrict([]byte(o.Value), &d) == nil {
+	var d countersign.Decision
+	if o, shown := e.Openings[countersign.OpeningDecision]; shown && countersign.DecodeStrict([]byte(o.Value), &d) == nil {
 		who = d.Person.Name + " (" + who + ")"
 		switch {
 		case d.Evidence.Passkey != nil:
@@ -220,10 +222,10 @@ func (s *summary) String() string {
 	switch {
 	case len(s.acts) > 0:
 		fmt.Fprintf(&b, "%s, under policy v%s.", strings.Join(s.acts, ", "), version)
-	case s.outcome == OutcomeAllow:
+	case s.outcome == countersign.OutcomeAllow:
 		fmt.Fprintf(&b, "allowed by policy v%s; nobody was asked.", version)
 	default:
-		fmt.Fprintf(&b, "%s by policy v%s.", map[Outcome]string{OutcomeDeny: "refused", OutcomeStepUp: "not decided"}[s.outcome], version)
+		fmt.Fprintf(&b, "%s by policy v%s.", map[countersign.Outcome]string{countersign.OutcomeDeny: "refused", countersign.OutcomeStepUp: "not decided"}[s.outcome], version)
 	}
 	if s.release != "" {
 		fmt.Fprintf(&b, " Released at %s.", s.release)

@@ -1,4 +1,4 @@
-package countersign
+package verify
 
 import (
 	"bytes"

@@ -1,4 +1,4 @@
-package countersign
+package verify
 
 import (
 	"errors"
@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/jcs"
 )
 
@@ -26,11 +27,11 @@ func (c *checker) quorumSteps(f *caseFile) {
 func (f *caseFile) approvers() ([]string, error) {
 	var people []string
 	for _, m := range f.decisions {
-		if Act(m.entry.Leaf.Facts["act"]) != ActApprove {
+		if countersign.Act(m.entry.Leaf.Facts["act"]) != countersign.ActApprove {
 			continue
 		}
 		p := m.entry.Leaf.Actor
-		if !IsID(PrefixPerson, p) {
+		if !countersign.IsID(countersign.PrefixPerson, p) {
 			return nil, fmt.Errorf("%q is no person", jcs.Clip(p))
 		}
 		if slices.Contains(people, p) {
@@ -46,15 +47,15 @@ func (f *caseFile) approvers() ([]string, error) {
 // for in particular can bind their approval beyond the request's requirement.
 func (f *caseFile) checkClauses() error {
 	for i, m := range f.decisions {
-		if Act(m.entry.Leaf.Facts["act"]) != ActApprove {
+		if countersign.Act(m.entry.Leaf.Facts["act"]) != countersign.ActApprove {
 			continue
 		}
-		says := Status(m.entry.Leaf.Facts["status"])
+		says := countersign.Status(m.entry.Leaf.Facts["status"])
 		met, known := f.met(f.decisions[:i+1])
 		switch {
-		case says != StatusApproved && says != StatusPending:
+		case says != countersign.StatusApproved && says != countersign.StatusPending:
 			return fmt.Errorf("after the approval %s the status is %q", m.entry.Leaf.Facts["decision"], jcs.Clip(string(says)))
-		case known && says == StatusApproved && !met:
+		case known && says == countersign.StatusApproved && !met:
 			return fmt.Errorf("approved with %s, when fewer people had approved than the requirement asks for", m.entry.Leaf.Facts["decision"])
 		}
 	}
@@ -68,11 +69,11 @@ func (f *caseFile) met(made []madeDecision) (met, known bool) {
 	if f.requirement == nil {
 		return false, false
 	}
-	var approved []*Decision
+	var approved []*countersign.Decision
 	breakGlass := false
-	var strong []*Decision // what break-glass needs two of, whatever their groups
+	var strong []*countersign.Decision // what break-glass needs two of, whatever their groups
 	for _, m := range made {
-		if Act(m.entry.Leaf.Facts["act"]) != ActApprove {
+		if countersign.Act(m.entry.Leaf.Facts["act"]) != countersign.ActApprove {
 			continue
 		}
 		if m.decision == nil {
@@ -80,11 +81,11 @@ func (f *caseFile) met(made []madeDecision) (met, known bool) {
 		}
 		approved = append(approved, m.decision)
 		breakGlass = breakGlass || m.decision.BreakGlass
-		if m.decision.Evidence.Assurance.AtLeast(AssurancePhishingResistant) { // compared with the evidence in its own step
+		if m.decision.Evidence.Assurance.AtLeast(countersign.AssurancePhishingResistant) { // compared with the evidence in its own step
 			strong = append(strong, m.decision)
 		}
 	}
-	if len(approved) == 0 || (breakGlass && counted(Clause{}, strong) < 2) {
+	if len(approved) == 0 || (breakGlass && counted(countersign.Clause{}, strong) < 2) {
 		return false, true
 	}
 	for _, cl := range f.requirement.Clauses {
@@ -97,7 +98,7 @@ func (f *caseFile) met(made []madeDecision) (met, known bool) {
 
 // counted is how many people count in a clause. Nobody's authority is used twice:
 // neither that of who acted, nor that of whom they acted for.
-func counted(cl Clause, approved []*Decision) int {
+func counted(cl countersign.Clause, approved []*countersign.Decision) int {
 	used := map[string]bool{}
 	n := 0
 	for _, d := range approved {
@@ -120,14 +121,14 @@ func counted(cl Clause, approved []*Decision) int {
 }
 
 // endSteps take what the case came to: its status, its stamp, its release.
-func (c *checker) endSteps(f *caseFile, r *Receipt) {
+func (c *checker) endSteps(f *caseFile, r *countersign.Receipt) {
 	if c.failed() {
 		return
 	}
 	status, since, err := f.status()
 	switch {
 	case err != nil || r == nil:
-	case status == StatusPending || status == StatusUnsatisfiable:
+	case status == countersign.StatusPending || status == countersign.StatusUnsatisfiable:
 		err = fmt.Errorf("%q: nothing has been decided, so there is nothing to prove", status)
 	case r.Status != status:
 		err = fmt.Errorf("the receipt says %q, the entries %q", jcs.Clip(string(r.Status)), status)
@@ -162,52 +163,52 @@ func checkSummary(says string, entries []CaseEntry) error {
 
 // status follows the case through its entries, and returns where it ended and when
 // it was approved.
-func (f *caseFile) status() (status Status, approved time.Time, err error) {
+func (f *caseFile) status() (status countersign.Status, approved time.Time, err error) {
 	for _, e := range []*CaseEntry{f.submission, f.reweighing} {
 		if e == nil {
 			continue
 		}
-		status = Status(e.Leaf.Facts["status"])
-		if err := weighedStatus(Outcome(e.Leaf.Facts["outcome"]), status); err != nil {
+		status = countersign.Status(e.Leaf.Facts["status"])
+		if err := weighedStatus(countersign.Outcome(e.Leaf.Facts["outcome"]), status); err != nil {
 			return status, approved, fmt.Errorf("%s: %w", e.Leaf.ID, err)
 		}
-		if approved, err = ParseTime(e.Leaf.Time); err != nil {
+		if approved, err = countersign.ParseTime(e.Leaf.Time); err != nil {
 			return status, approved, err
 		}
 	}
 	for _, m := range f.decisions {
-		act, says := Act(m.entry.Leaf.Facts["act"]), Status(m.entry.Leaf.Facts["status"])
+		act, says := countersign.Act(m.entry.Leaf.Facts["act"]), countersign.Status(m.entry.Leaf.Facts["status"])
 		id := m.entry.Leaf.Facts["decision"]
 		switch {
-		case status != StatusPending && status != StatusUnsatisfiable && !(status == StatusApproved && act == ActRevoke):
+		case status != countersign.StatusPending && status != countersign.StatusUnsatisfiable && !(status == countersign.StatusApproved && act == countersign.ActRevoke):
 			return status, approved, fmt.Errorf("%s was made when the status was %q", id, jcs.Clip(string(status)))
-		case act == ActDeny && says != StatusDenied, act == ActRevoke && says != StatusRevoked,
-			act == ActApprove && says != StatusApproved && says != StatusPending:
+		case act == countersign.ActDeny && says != countersign.StatusDenied, act == countersign.ActRevoke && says != countersign.StatusRevoked,
+			act == countersign.ActApprove && says != countersign.StatusApproved && says != countersign.StatusPending:
 			return status, approved, fmt.Errorf("%s is to %s, and the status after it %q", id, act, jcs.Clip(string(says)))
 		}
 		status = says
-		if status == StatusApproved {
+		if status == countersign.StatusApproved {
 			approved = m.at
 		}
 	}
 	if f.release != nil {
-		if says := Status(f.release.Leaf.Facts["status"]); status != StatusApproved || says != StatusReleased {
+		if says := countersign.Status(f.release.Leaf.Facts["status"]); status != countersign.StatusApproved || says != countersign.StatusReleased {
 			return status, approved, fmt.Errorf("released from the status %q into %q", status, jcs.Clip(string(says)))
 		}
-		status = StatusReleased
+		status = countersign.StatusReleased
 	}
 	return status, approved, nil
 }
 
-func weighedStatus(outcome Outcome, status Status) error {
+func weighedStatus(outcome countersign.Outcome, status countersign.Status) error {
 	ok := false
 	switch outcome {
-	case OutcomeAllow:
-		ok = status == StatusApproved
-	case OutcomeStepUp:
-		ok = status == StatusPending || status == StatusUnsatisfiable
-	case OutcomeDeny:
-		ok = status == StatusDenied || status == StatusRevoked // revoked: it had been approved before
+	case countersign.OutcomeAllow:
+		ok = status == countersign.StatusApproved
+	case countersign.OutcomeStepUp:
+		ok = status == countersign.StatusPending || status == countersign.StatusUnsatisfiable
+	case countersign.OutcomeDeny:
+		ok = status == countersign.StatusDenied || status == countersign.StatusRevoked // revoked: it had been approved before
 	}
 	if !ok {
 		return fmt.Errorf("the outcome %q does not lead to the status %q", jcs.Clip(string(outcome)), jcs.Clip(string(status)))
@@ -235,7 +236,9 @@ func (f *caseFile) founding() (bool, error) {
 
 // stampable: what happened to the request is stamped; when a key was enrolled or a
 // policy published says nothing about it.
-func stampable(role string) bool { return role != RoleEnrolment && role != RolePolicy }
+func stampable(role string) bool {
+	return role != countersign.RoleEnrolment && role != countersign.RolePolicy
+}
 
 // notBefore is the earliest release: the hold counts from the last decision that
 // was needed, not from the submission.
@@ -247,11 +250,11 @@ func (f *caseFile) notBefore(approved time.Time) (time.Time, bool) {
 }
 
 func (f *caseFile) checkRelease(approved time.Time) error {
-	at, err := ParseTime(f.release.Leaf.Time)
+	at, err := countersign.ParseTime(f.release.Leaf.Time)
 	if err != nil {
 		return err
 	}
-	if !IsID(PrefixLease, f.release.Leaf.Facts["lease"]) {
+	if !countersign.IsID(countersign.PrefixLease, f.release.Leaf.Facts["lease"]) {
 		return errors.New("the release names no lease")
 	}
 	from, _ := f.notBefore(approved)

@@ -1,4 +1,4 @@
-package countersign
+package verify
 
 import (
 	"crypto/ecdsa"
@@ -17,6 +17,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/jcs"
 )
 
@@ -24,7 +25,7 @@ import (
 // where they are absent.
 func sharedVectors(t *testing.T, path string) []byte {
 	t.Helper()
-	data, err := os.ReadFile("../shared/vectors/" + path)
+	data, err := os.ReadFile("../../shared/vectors/" + path)
 	if err != nil {
 		if os.Getenv("COUNTERSIGN_REQUIRE_SHARED") == "1" {
 			t.Fatal(err)
@@ -65,7 +66,7 @@ func TestWebAuthnSpecVectors(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			a, err := openAssertion(&PasskeyEvidence{
+			a, err := openAssertion(&countersign.PasskeyEvidence{
 				AuthenticatorData: base64.RawURLEncoding.EncodeToString(v.bytes(t, 1, "authenticatorData")),
 				ClientDataJSON:    base64.RawURLEncoding.EncodeToString(v.bytes(t, 1, "clientDataJSON")),
 				Signature:         base64.RawURLEncoding.EncodeToString(v.bytes(t, 1, "signature"))})
@@ -142,14 +143,14 @@ func TestWebAuthnChromium(t *testing.T) {
 	if err := json.Unmarshal(sharedVectors(t, "webauthn-chromium156.json"), &v); err != nil {
 		t.Fatal(err)
 	}
-	if !jcs.IsCanonical([]byte(v.ApprovalJCS)) || string(SumBytes([]byte(v.ApprovalJCS))) != "sha-256:"+v.ApprovalSHA256 {
+	if !jcs.IsCanonical([]byte(v.ApprovalJCS)) || string(countersign.SumBytes([]byte(v.ApprovalJCS))) != "sha-256:"+v.ApprovalSHA256 {
 		t.Error("the canonical bytes have another digest")
 	}
 	sum, err := hex.DecodeString(v.ApprovalSHA256)
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := openAssertion(&PasskeyEvidence{AuthenticatorData: v.Get.OK.AD, ClientDataJSON: v.Get.OK.CDJB, Signature: v.Get.OK.Sig})
+	a, err := openAssertion(&countersign.PasskeyEvidence{AuthenticatorData: v.Get.OK.AD, ClientDataJSON: v.Get.OK.CDJB, Signature: v.Get.OK.Sig})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -158,7 +159,7 @@ func TestWebAuthnChromium(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if a, err = openAssertion(&PasskeyEvidence{AuthenticatorData: v.SPC.OK.AD, ClientDataJSON: v.SPC.OK.CDJB, Signature: v.SPC.OK.Sig}); err != nil {
+	if a, err = openAssertion(&countersign.PasskeyEvidence{AuthenticatorData: v.SPC.OK.AD, ClientDataJSON: v.SPC.OK.CDJB, Signature: v.SPC.OK.Sig}); err != nil {
 		t.Fatal(err)
 	}
 	if err := a.checkSignature(v.Registration.OK.Pub); err != nil {
@@ -174,20 +175,20 @@ func TestWebAuthnChromium(t *testing.T) {
 func TestAssertionForm(t *testing.T) {
 	b64 := func(s string) string { return base64.RawURLEncoding.EncodeToString([]byte(s)) }
 	data := strings.Repeat("\x00", 32) + "\x05\x00\x00\x00\x01"
-	good := PasskeyEvidence{AuthenticatorData: b64(data), ClientDataJSON: b64(`{"type":"webauthn.get","other_keys_can_be_added_here":"x"}`), Signature: b64("x")}
+	good := countersign.PasskeyEvidence{AuthenticatorData: b64(data), ClientDataJSON: b64(`{"type":"webauthn.get","other_keys_can_be_added_here":"x"}`), Signature: b64("x")}
 	if _, err := openAssertion(&good); err != nil {
 		t.Fatal(err)
 	}
-	for name, change := range map[string]func(*PasskeyEvidence){
-		"a member twice":     func(p *PasskeyEvidence) { p.ClientDataJSON = b64(`{"type":"webauthn.get","type":"x"}`) },
-		"trailing data":      func(p *PasskeyEvidence) { p.ClientDataJSON = b64(`{} {}`) },
-		"padding":            func(p *PasskeyEvidence) { p.Signature = "eA==" },
-		"spare bits":         func(p *PasskeyEvidence) { p.Signature = "eB" },
-		"line break":         func(p *PasskeyEvidence) { p.Signature = "e\nA" },
-		"standard alphabet":  func(p *PasskeyEvidence) { p.Signature = "+/+/" },
-		"short":              func(p *PasskeyEvidence) { p.AuthenticatorData = b64(data[:36]) },
-		"longer than flags":  func(p *PasskeyEvidence) { p.AuthenticatorData = b64(data + "\x00") },
-		"client data no map": func(p *PasskeyEvidence) { p.ClientDataJSON = "" },
+	for name, change := range map[string]func(*countersign.PasskeyEvidence){
+		"a member twice":     func(p *countersign.PasskeyEvidence) { p.ClientDataJSON = b64(`{"type":"webauthn.get","type":"x"}`) },
+		"trailing data":      func(p *countersign.PasskeyEvidence) { p.ClientDataJSON = b64(`{} {}`) },
+		"padding":            func(p *countersign.PasskeyEvidence) { p.Signature = "eA==" },
+		"spare bits":         func(p *countersign.PasskeyEvidence) { p.Signature = "eB" },
+		"line break":         func(p *countersign.PasskeyEvidence) { p.Signature = "e\nA" },
+		"standard alphabet":  func(p *countersign.PasskeyEvidence) { p.Signature = "+/+/" },
+		"short":              func(p *countersign.PasskeyEvidence) { p.AuthenticatorData = b64(data[:36]) },
+		"longer than flags":  func(p *countersign.PasskeyEvidence) { p.AuthenticatorData = b64(data + "\x00") },
+		"client data no map": func(p *countersign.PasskeyEvidence) { p.ClientDataJSON = "" },
 	} {
 		bad := good
 		change(&bad)

@@ -1,4 +1,5 @@
-package countersign
+// Package verify verifies receipts offline.
+package verify
 
 import (
 	"errors"
@@ -6,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/jcs"
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
@@ -117,14 +119,14 @@ type Verification struct {
 	Steps  []Step  `json:"steps"`
 	Claims []Claim `json:"claims,omitempty"`
 
-	Org        string     `json:"org,omitempty"`
-	Request    string     `json:"request,omitempty"`
-	Status     Status     `json:"status,omitempty"`
-	Digest     Digest     `json:"digest,omitempty"` // of the document, where it is shown
-	NotBefore  string     `json:"not_before,omitempty"`
-	Founding   bool       `json:"founding,omitempty"`
-	Simulated  bool       `json:"simulated,omitempty"` // a passkey was the demo's software authenticator
-	Checkpoint Checkpoint `json:"checkpoint"`
+	Org        string             `json:"org,omitempty"`
+	Request    string             `json:"request,omitempty"`
+	Status     countersign.Status `json:"status,omitempty"`
+	Digest     countersign.Digest `json:"digest,omitempty"` // of the document, where it is shown
+	NotBefore  string             `json:"not_before,omitempty"`
+	Founding   bool               `json:"founding,omitempty"`
+	Simulated  bool               `json:"simulated,omitempty"` // a passkey was the demo's software authenticator
+	Checkpoint Checkpoint         `json:"checkpoint"`
 
 	Erased   []Unshown `json:"erased,omitempty"`    // needed for the proof, and not there
 	NotShown []Unshown `json:"not_shown,omitempty"` // not needed, and not there
@@ -163,7 +165,7 @@ func VerifyReceipt(receipt []byte, opts VerifyOptions) (*Verification, error) {
 	}
 	entries := make([]CaseEntry, len(r.Entries))
 	for i, e := range r.Entries {
-		leaf, err := ParseLeaf([]byte(e.Leaf))
+		leaf, err := countersign.ParseLeaf([]byte(e.Leaf))
 		if err != nil {
 			c.step(StepEntries, "", fmt.Errorf("entry %d: %w", i+1, err))
 			return c.result()
@@ -246,7 +248,7 @@ func (c *checker) result() (*Verification, error) {
 
 // encoding reads the receipt and its proofs, each in its one byte form, and proves
 // every entry to the one checkpoint that all proofs must share.
-func (c *checker) encoding(receipt []byte) (r Receipt, proofs []Proof) {
+func (c *checker) encoding(receipt []byte) (r countersign.Receipt, proofs []Proof) {
 	if !c.step(StepEncoding, "one canonical form", decodeReceipt(receipt, &r)) {
 		return r, nil
 	}
@@ -256,15 +258,15 @@ func (c *checker) encoding(receipt []byte) (r Receipt, proofs []Proof) {
 	return r, proofs
 }
 
-func decodeReceipt(data []byte, r *Receipt) error {
+func decodeReceipt(data []byte, r *countersign.Receipt) error {
 	if len(data) > maxReceipt {
 		return fmt.Errorf("%d bytes, at most %d", len(data), maxReceipt)
 	}
-	if err := DecodeStrict(data, r); err != nil {
+	if err := countersign.DecodeStrict(data, r); err != nil {
 		return err
 	}
-	if r.Type != ReceiptType {
-		return fmt.Errorf("type %q is not known; this program knows %q", jcs.Clip(r.Type), ReceiptType)
+	if r.Type != countersign.ReceiptType {
+		return fmt.Errorf("type %q is not known; this program knows %q", jcs.Clip(r.Type), countersign.ReceiptType)
 	}
 	if string(r.Bytes()) != string(data) {
 		return errors.New("not in the canonical form, the only one a receipt has")
@@ -275,7 +277,7 @@ func decodeReceipt(data []byte, r *Receipt) error {
 	return nil
 }
 
-func proveEntries(r Receipt) (proofs []Proof, head Checkpoint, err error) {
+func proveEntries(r countersign.Receipt) (proofs []Proof, head Checkpoint, err error) {
 	proofs = make([]Proof, len(r.Entries))
 	for i, e := range r.Entries {
 		if proofs[i], err = ParseProof([]byte(e.Proof)); err != nil {
@@ -375,7 +377,7 @@ func CheckConsistency(a, b Checkpoint, proof []tlog.Hash) error {
 	return nil
 }
 
-func (c *checker) expected(r Receipt) {
+func (c *checker) expected(r countersign.Receipt) {
 	if c.failed() || (c.opts.Org == "" && c.opts.Origin == "") {
 		return
 	}

@@ -1,4 +1,4 @@
-package countersign
+package verify
 
 import (
 	"errors"
@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/jcs"
 )
 
@@ -15,8 +16,8 @@ import (
 type CaseEntry struct {
 	Role     string // one of the Role constants
 	Index    int64  // in the log, from 0
-	Leaf     Leaf
-	Openings map[string]Opening // may be fewer than the commitments
+	Leaf     countersign.Leaf
+	Openings map[string]countersign.Opening // may be fewer than the commitments
 }
 
 // maxCaseEntries bounds a case: far more people than any requirement asks for.
@@ -25,22 +26,22 @@ const maxCaseEntries = 256
 // parts says for each role its order in a case and the entry type it must have.
 var parts = map[string]struct {
 	order int
-	of    EntryType
+	of    countersign.EntryType
 }{
-	RoleSubmission: {1, EntryRequestSubmitted},
-	RoleReweighing: {2, EntryRequestReweighed},
-	RoleDecision:   {3, EntryDecisionMade},
-	RoleEnrolment:  {4, EntryAuthenticatorEnrolled},
-	RolePolicy:     {5, EntryPolicyPublished},
-	RoleRelease:    {6, EntryRequestReleased},
+	countersign.RoleSubmission: {1, countersign.EntryRequestSubmitted},
+	countersign.RoleReweighing: {2, countersign.EntryRequestReweighed},
+	countersign.RoleDecision:   {3, countersign.EntryDecisionMade},
+	countersign.RoleEnrolment:  {4, countersign.EntryAuthenticatorEnrolled},
+	countersign.RolePolicy:     {5, countersign.EntryPolicyPublished},
+	countersign.RoleRelease:    {6, countersign.EntryRequestReleased},
 }
 
 // needed names the openings without which something of a case is not proven.
 var needed = map[string][]string{
-	RoleSubmission: {OpeningDocument, OpeningRequirement},
-	RoleReweighing: {OpeningRequirement},
-	RoleDecision:   {OpeningDecision},
-	RoleEnrolment:  {OpeningEnrolment},
+	countersign.RoleSubmission: {countersign.OpeningDocument, countersign.OpeningRequirement},
+	countersign.RoleReweighing: {countersign.OpeningRequirement},
+	countersign.RoleDecision:   {countersign.OpeningDecision},
+	countersign.RoleEnrolment:  {countersign.OpeningEnrolment},
 }
 
 // caseFile is a case sorted by roles, with what its openings hold as far as they
@@ -51,24 +52,24 @@ type caseFile struct {
 	reweighing *CaseEntry
 	release    *CaseEntry
 	decisions  []madeDecision
-	enrolments map[string]*CaseEntry // by authenticator
-	policies   map[Digest]*CaseEntry // by digest
+	enrolments map[string]*CaseEntry             // by authenticator
+	policies   map[countersign.Digest]*CaseEntry // by digest
 
-	document    *Document    // nil: not shown
-	digest      Digest       // of the document; "" where it is not shown
-	requirement *Requirement // that governs the decisions; nil: not shown
-	needDigest  Digest       // the governing requirement's digest, as logged
-	outcome     Outcome      // of the governing weighing, as logged
+	document    *countersign.Document    // nil: not shown
+	digest      countersign.Digest       // of the document; "" where it is not shown
+	requirement *countersign.Requirement // that governs the decisions; nil: not shown
+	needDigest  countersign.Digest       // the governing requirement's digest, as logged
+	outcome     countersign.Outcome      // of the governing weighing, as logged
 }
 
 // madeDecision is a decision entry, and the decision where it is shown.
 type madeDecision struct {
 	entry     *CaseEntry
 	at        time.Time
-	decision  *Decision // nil: not shown
-	statement Statement
-	enrolment *Enrolment // of the passkey used, where shown
-	assurance Assurance  // derived from the evidence; none where that is not shown
+	decision  *countersign.Decision // nil: not shown
+	statement countersign.Statement
+	enrolment *countersign.Enrolment // of the passkey used, where shown
+	assurance countersign.Assurance  // derived from the evidence; none where that is not shown
 }
 
 // governing is the entry whose requirement the decisions were made under.
@@ -81,7 +82,7 @@ func (f *caseFile) governing() *CaseEntry {
 
 // caseOf takes the steps about what the entries say. r is the receipt they came
 // in, or nil.
-func (c *checker) caseOf(entries []CaseEntry, r *Receipt) {
+func (c *checker) caseOf(entries []CaseEntry, r *countersign.Receipt) {
 	if c.failed() {
 		return
 	}
@@ -107,9 +108,9 @@ func (c *checker) caseOf(entries []CaseEntry, r *Receipt) {
 
 // sortCase puts the entries to their roles and checks everything that can be said
 // of the leaves alone.
-func sortCase(entries []CaseEntry, r *Receipt) (*caseFile, error) {
-	f := &caseFile{all: entries, enrolments: map[string]*CaseEntry{}, policies: map[Digest]*CaseEntry{}}
-	if len(entries) == 0 || len(entries) > maxCaseEntries || entries[0].Role != RoleSubmission {
+func sortCase(entries []CaseEntry, r *countersign.Receipt) (*caseFile, error) {
+	f := &caseFile{all: entries, enrolments: map[string]*CaseEntry{}, policies: map[countersign.Digest]*CaseEntry{}}
+	if len(entries) == 0 || len(entries) > maxCaseEntries || entries[0].Role != countersign.RoleSubmission {
 		return f, errors.New("want the submission first")
 	}
 	f.submission = &entries[0]
@@ -130,7 +131,7 @@ func sortCase(entries []CaseEntry, r *Receipt) (*caseFile, error) {
 			return f, fmt.Errorf("entry %d: of another organisation", i+1)
 		case indices[e.Index]:
 			return f, fmt.Errorf("entry %d: index %d stands twice", i+1, e.Index)
-		case e.Role != RoleEnrolment && e.Role != RolePolicy && e.Leaf.Subject != subject:
+		case e.Role != countersign.RoleEnrolment && e.Role != countersign.RolePolicy && e.Leaf.Subject != subject:
 			return f, fmt.Errorf("entry %d: about %q, not about %s", i+1, jcs.Clip(e.Leaf.Subject), subject)
 		}
 		indices[e.Index] = true
@@ -152,32 +153,32 @@ func (f *caseFile) follows(before, e *CaseEntry) error {
 	if b < a || (a == b && e.Index < before.Index) {
 		return fmt.Errorf("a %s out of order", e.Role)
 	}
-	if a == b && (e.Role == RoleSubmission || e.Role == RoleReweighing || e.Role == RoleRelease) {
+	if a == b && (e.Role == countersign.RoleSubmission || e.Role == countersign.RoleReweighing || e.Role == countersign.RoleRelease) {
 		return fmt.Errorf("a second %s", e.Role)
 	}
 	return nil
 }
 
 func (f *caseFile) place(e *CaseEntry) error {
-	at, err := ParseTime(e.Leaf.Time)
+	at, err := countersign.ParseTime(e.Leaf.Time)
 	if err != nil {
 		return err
 	}
 	switch e.Role {
-	case RoleReweighing:
+	case countersign.RoleReweighing:
 		f.reweighing = e
-	case RoleRelease:
+	case countersign.RoleRelease:
 		f.release = e
-	case RoleDecision:
+	case countersign.RoleDecision:
 		f.decisions = append(f.decisions, madeDecision{entry: e, at: at})
-	case RoleEnrolment:
+	case countersign.RoleEnrolment:
 		id := e.Leaf.Facts["authenticator"]
 		if id == "" || f.enrolments[id] != nil {
 			return fmt.Errorf("authenticator %q is enrolled by no or by another entry", jcs.Clip(id))
 		}
 		f.enrolments[id] = e
-	case RolePolicy:
-		d := Digest(e.Leaf.Facts["policy_digest"])
+	case countersign.RolePolicy:
+		d := countersign.Digest(e.Leaf.Facts["policy_digest"])
 		if !d.Valid() || f.policies[d] != nil {
 			return fmt.Errorf("policy %q is published by no or by another entry", jcs.Clip(string(d)))
 		}
@@ -193,7 +194,7 @@ func (f *caseFile) checkOrder() error {
 	for i := range f.all {
 		e := &f.all[i]
 		switch e.Role {
-		case RoleReweighing, RoleDecision, RoleRelease:
+		case countersign.RoleReweighing, countersign.RoleDecision, countersign.RoleRelease:
 			if e.Index < last {
 				return fmt.Errorf("the %s stands in the log before what it follows", e.Role)
 			}
@@ -262,13 +263,13 @@ func (c *checker) unshown(f *caseFile) {
 // checkPolicies checks that every policy that was applied had been published in
 // the log before, and that no other is in the case.
 func (f *caseFile) checkPolicies() error {
-	used := map[Digest]bool{}
+	used := map[countersign.Digest]bool{}
 	for i := range f.all {
 		e := &f.all[i]
-		if e.Role != RoleSubmission && e.Role != RoleReweighing && e.Role != RoleDecision {
+		if e.Role != countersign.RoleSubmission && e.Role != countersign.RoleReweighing && e.Role != countersign.RoleDecision {
 			continue
 		}
-		d := Digest(e.Leaf.Facts["policy_digest"])
+		d := countersign.Digest(e.Leaf.Facts["policy_digest"])
 		p := f.policies[d]
 		if p == nil {
 			return fmt.Errorf("no entry publishes the policy %q that the %s %s names", jcs.Clip(string(d)), e.Role, e.Leaf.ID)
@@ -285,7 +286,7 @@ func (f *caseFile) checkPolicies() error {
 		if _, err := parseDecimal(p.Leaf.Facts["version"]); err != nil {
 			return fmt.Errorf("policy version: %w", err)
 		}
-		if o, shown := p.Openings[OpeningPolicy]; shown && SumBytes([]byte(o.Value)) != d {
+		if o, shown := p.Openings[countersign.OpeningPolicy]; shown && countersign.SumBytes([]byte(o.Value)) != d {
 			return fmt.Errorf("the text of policy version %s has another digest than its entry says", p.Leaf.Facts["version"])
 		}
 	}
@@ -297,14 +298,14 @@ func policyDetail(f *caseFile) string {
 }
 
 func (f *caseFile) policyVersion() string {
-	if p := f.policies[Digest(f.governing().Leaf.Facts["policy_digest"])]; p != nil {
+	if p := f.policies[countersign.Digest(f.governing().Leaf.Facts["policy_digest"])]; p != nil {
 		return p.Leaf.Facts["version"]
 	}
 	return "unknown"
 }
 
 func (c *checker) documentSteps(f *caseFile) {
-	o, shown := f.submission.Openings[OpeningDocument]
+	o, shown := f.submission.Openings[countersign.OpeningDocument]
 	if c.failed() || (!shown && c.opts.Document == nil) {
 		return
 	}
@@ -315,21 +316,21 @@ func (c *checker) documentSteps(f *caseFile) {
 		if !jcs.IsCanonical([]byte(o.Value)) {
 			return errors.New("the document is not in canonical form")
 		}
-		var d Document
-		if err := DecodeStrict([]byte(o.Value), &d); err != nil {
+		var d countersign.Document
+		if err := countersign.DecodeStrict([]byte(o.Value), &d); err != nil {
 			return err
 		}
-		f.document, f.digest = &d, SumBytes([]byte(o.Value))
+		f.document, f.digest = &d, countersign.SumBytes([]byte(o.Value))
 		c.v.Digest = f.digest
 		if c.opts.Document == nil {
 			return nil
 		}
-		given, err := Canonicalize(c.opts.Document)
+		given, err := countersign.Canonicalize(c.opts.Document)
 		if err != nil {
 			return fmt.Errorf("the document given: %w", err)
 		}
 		if string(given) != o.Value {
-			return fmt.Errorf("the document given has the digest %s, the one in the receipt %s", SumBytes(given), f.digest)
+			return fmt.Errorf("the document given has the digest %s, the one in the receipt %s", countersign.SumBytes(given), f.digest)
 		}
 		return nil
 	}()
@@ -353,32 +354,32 @@ func (c *checker) requirementStep(f *caseFile) {
 				f.requirement = r
 			}
 		}
-		f.needDigest = Digest(f.governing().Leaf.Facts["requirement_digest"])
-		f.outcome = Outcome(f.governing().Leaf.Facts["outcome"])
+		f.needDigest = countersign.Digest(f.governing().Leaf.Facts["requirement_digest"])
+		f.outcome = countersign.Outcome(f.governing().Leaf.Facts["outcome"])
 		return nil
 	}()
 	c.step(StepRequirement, string(f.outcome), err)
 }
 
 // openRequirement returns the requirement of a weighing, nil where it is not shown.
-func openRequirement(e *CaseEntry) (*Requirement, error) {
-	want := Digest(e.Leaf.Facts["requirement_digest"])
-	outcome := Outcome(e.Leaf.Facts["outcome"])
+func openRequirement(e *CaseEntry) (*countersign.Requirement, error) {
+	want := countersign.Digest(e.Leaf.Facts["requirement_digest"])
+	outcome := countersign.Outcome(e.Leaf.Facts["outcome"])
 	if !want.Valid() {
 		return nil, fmt.Errorf("%s names no requirement", e.Leaf.ID)
 	}
 	if !outcome.Valid() {
 		return nil, fmt.Errorf("%s has no outcome %q", e.Leaf.ID, jcs.Clip(string(outcome)))
 	}
-	o, shown := e.Openings[OpeningRequirement]
+	o, shown := e.Openings[countersign.OpeningRequirement]
 	if !shown {
 		return nil, nil
 	}
-	var r Requirement
-	if err := DecodeStrict([]byte(o.Value), &r); err != nil {
+	var r countersign.Requirement
+	if err := countersign.DecodeStrict([]byte(o.Value), &r); err != nil {
 		return nil, fmt.Errorf("requirement of %s: %w", e.Leaf.ID, err)
 	}
-	if SumBytes([]byte(o.Value)) != want || r.Digest() != want {
+	if countersign.SumBytes([]byte(o.Value)) != want || r.Digest() != want {
 		return nil, fmt.Errorf("the requirement of %s has another digest than the entry says", e.Leaf.ID)
 	}
 	if r.Outcome != outcome {

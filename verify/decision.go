@@ -1,4 +1,4 @@
-package countersign
+package verify
 
 import (
 	"encoding/base64"
@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/jcs"
 )
 
@@ -32,7 +33,7 @@ func (c *checker) decisionSteps(f *caseFile, m *madeDecision) {
 	d := m.decision
 	c.step(StepStatement, id, m.checkStatement(f))
 	c.step(StepExpiry, id, m.checkExpiry(f))
-	if f.requirement != nil && d.Act == ActApprove {
+	if f.requirement != nil && d.Act == countersign.ActApprove {
 		if f.requirement.Reason {
 			c.step(StepReason, id, checkReason(d))
 		}
@@ -55,29 +56,29 @@ func (c *checker) decisionSteps(f *caseFile, m *madeDecision) {
 // open reads the decision and checks it against its entry.
 func (m *madeDecision) open(f *caseFile) error {
 	facts := m.entry.Leaf.Facts
-	if Digest(facts["requirement_digest"]) != f.needDigest {
+	if countersign.Digest(facts["requirement_digest"]) != f.needDigest {
 		return fmt.Errorf("%s was made under another requirement than %s demands", facts["decision"], f.governing().Leaf.ID)
 	}
 	if facts["policy_digest"] != f.governing().Leaf.Facts["policy_digest"] {
 		return fmt.Errorf("%s was made under another policy than %s names", facts["decision"], f.governing().Leaf.ID)
 	}
-	switch Act(facts["act"]) {
-	case ActApprove, ActDeny, ActRevoke:
+	switch countersign.Act(facts["act"]) {
+	case countersign.ActApprove, countersign.ActDeny, countersign.ActRevoke:
 	default:
 		return fmt.Errorf("%s: no act %q", facts["decision"], jcs.Clip(facts["act"]))
 	}
-	o, shown := m.entry.Openings[OpeningDecision]
+	o, shown := m.entry.Openings[countersign.OpeningDecision]
 	if !shown {
 		return nil
 	}
-	var d Decision
+	var d countersign.Decision
 	if !jcs.IsCanonical([]byte(o.Value)) {
 		return errors.New("the decision is not in canonical form")
 	}
-	if err := DecodeStrict([]byte(o.Value), &d); err != nil {
+	if err := countersign.DecodeStrict([]byte(o.Value), &d); err != nil {
 		return fmt.Errorf("decision: %w", err)
 	}
-	at, err := ParseTime(d.At)
+	at, err := countersign.ParseTime(d.At)
 	switch {
 	case err != nil:
 		return fmt.Errorf("decision: at: %w", err)
@@ -99,7 +100,7 @@ func (m *madeDecision) open(f *caseFile) error {
 // checkStatement checks that what was signed names exactly what stands around it.
 func (m *madeDecision) checkStatement(f *caseFile) error {
 	d := m.decision
-	s, err := ParseStatement(d.Evidence.Statement)
+	s, err := countersign.ParseStatement(d.Evidence.Statement)
 	if err != nil {
 		return err
 	}
@@ -141,7 +142,7 @@ func (m *madeDecision) checkStatement(f *caseFile) error {
 // checkExpiry: the statement was still open when the decision was logged, and the
 // time to decide had not passed. One clock, the log's, judges both.
 func (m *madeDecision) checkExpiry(f *caseFile) error {
-	expires, err := ParseTime(m.statement.Expires)
+	expires, err := countersign.ParseTime(m.statement.Expires)
 	if err != nil {
 		return fmt.Errorf("expires: %w", err)
 	}
@@ -149,8 +150,8 @@ func (m *madeDecision) checkExpiry(f *caseFile) error {
 		return fmt.Errorf("decided at %s under a statement that expired at %s", m.entry.Leaf.Time, m.statement.Expires)
 	}
 	// The time to decide starts again when the request is sent back.
-	since, err := ParseTime(f.governing().Leaf.Time)
-	if err != nil || f.requirement == nil || m.decision.Act != ActApprove {
+	since, err := countersign.ParseTime(f.governing().Leaf.Time)
+	if err != nil || f.requirement == nil || m.decision.Act != countersign.ActApprove {
 		return err
 	}
 	if by := since.Add(orDefault(f.requirement.DecideWithin, defaultDecideWithin)); m.at.After(by) {
@@ -168,16 +169,16 @@ func orDefault(n int, standard time.Duration) time.Duration {
 	return seconds(n)
 }
 
-func checkReason(d *Decision) error {
+func checkReason(d *countersign.Decision) error {
 	if d.Reason == "" {
 		return errors.New("a written reason is required, and none is signed")
 	}
 	return nil
 }
 
-func checkAttestations(r *Requirement, d *Decision) error {
+func checkAttestations(r *countersign.Requirement, d *countersign.Decision) error {
 	for _, want := range r.Attestations {
-		if !slices.ContainsFunc(d.Attestations, func(a Attestation) bool {
+		if !slices.ContainsFunc(d.Attestations, func(a countersign.Attestation) bool {
 			return a.ID == want.ID && a.Question == want.Question && a.Answer != ""
 		}) {
 			return fmt.Errorf("the question %q is not answered", jcs.Clip(want.ID))
@@ -210,10 +211,10 @@ func (m *madeDecision) checkCode(f *caseFile) error {
 			return errors.New("a first factor at an identity provider does not say which")
 		}
 	case "vouched":
-		if !IsID(PrefixKey, e.FirstFactor.StatedBy) {
+		if !countersign.IsID(countersign.PrefixKey, e.FirstFactor.StatedBy) {
 			return errors.New("a vouched first factor does not say which key stated it")
 		}
-		if f.requirement != nil && f.requirement.NoVouching && m.decision.Act == ActApprove {
+		if f.requirement != nil && f.requirement.NoVouching && m.decision.Act == countersign.ActApprove {
 			return errors.New("the requirement does not let a caller vouch for the first factor")
 		}
 	default:
@@ -224,21 +225,21 @@ func (m *madeDecision) checkCode(f *caseFile) error {
 
 // derive computes the assurance from the evidence, as far as it is shown. A
 // passkey has been verified when this is asked.
-func (m *madeDecision) derive() Assurance {
+func (m *madeDecision) derive() countersign.Assurance {
 	e := m.decision.Evidence
 	switch {
 	case e.Passkey != nil && m.enrolment == nil:
-		return AssuranceNone // the key is not shown: nothing was computed
+		return countersign.AssuranceNone // the key is not shown: nothing was computed
 	case e.Passkey != nil && m.enrolment.AttestedBy != "" && !m.enrolment.BackupEligible && !m.enrolment.Simulated:
-		return AssuranceHardware
+		return countersign.AssuranceHardware
 	case e.Passkey != nil:
-		return AssurancePhishingResistant
+		return countersign.AssurancePhishingResistant
 	case e.TOTP != nil:
-		return AssuranceMFA
+		return countersign.AssuranceMFA
 	case e.FirstFactor != nil && e.FirstFactor.Method == "idp" && e.FirstFactor.StatedBy != "" && slices.Contains(e.AMR, "mfa"):
-		return AssuranceMFA // as the identity provider states
+		return countersign.AssuranceMFA // as the identity provider states
 	}
-	return AssuranceSession
+	return countersign.AssuranceSession
 }
 
 // checkAssurance compares what the evidence supports with what the server says it
@@ -249,19 +250,19 @@ func (m *madeDecision) checkAssurance(f *caseFile) error {
 		return fmt.Errorf("no assurance %q", jcs.Clip(string(stated)))
 	}
 	derived := m.derive()
-	if derived == AssuranceNone {
+	if derived == countersign.AssuranceNone {
 		return nil // the enrolment is erased, and listed as such
 	}
 	if !derived.AtLeast(stated) {
 		return fmt.Errorf("the evidence supports %q, the server says %q", derived, stated)
 	}
 	m.assurance = stated
-	if f.requirement == nil || m.decision.Act != ActApprove {
+	if f.requirement == nil || m.decision.Act != countersign.ActApprove {
 		return nil
 	}
 	need := f.requirement.Assurance
-	if m.decision.BreakGlass && !need.AtLeast(AssurancePhishingResistant) {
-		need = AssurancePhishingResistant
+	if m.decision.BreakGlass && !need.AtLeast(countersign.AssurancePhishingResistant) {
+		need = countersign.AssurancePhishingResistant
 	}
 	if !stated.AtLeast(need) {
 		return fmt.Errorf("%q is required, the evidence supports %q", need, stated)
@@ -272,12 +273,12 @@ func (m *madeDecision) checkAssurance(f *caseFile) error {
 // checkFreshness: max_age covers every factor that was counted.
 func (m *madeDecision) checkFreshness(f *caseFile) error {
 	e := m.decision.Evidence
-	oldest, err := ParseTime(e.AuthTime)
+	oldest, err := countersign.ParseTime(e.AuthTime)
 	if err != nil {
 		return fmt.Errorf("auth_time: %w", err)
 	}
 	if e.FirstFactor != nil {
-		first, err := ParseTime(e.FirstFactor.At)
+		first, err := countersign.ParseTime(e.FirstFactor.At)
 		if err != nil {
 			return fmt.Errorf("first factor: %w", err)
 		}
@@ -288,11 +289,11 @@ func (m *madeDecision) checkFreshness(f *caseFile) error {
 	if oldest.After(m.at) {
 		return fmt.Errorf("a factor of %s, after the decision", e.AuthTime)
 	}
-	if m.decision.Act != ActApprove {
+	if m.decision.Act != countersign.ActApprove {
 		return nil
 	}
 	most := time.Duration(0)
-	if e.Assurance != AssuranceSession {
+	if e.Assurance != countersign.AssuranceSession {
 		most = defaultMaxAge
 	}
 	if f.requirement != nil && f.requirement.MaxAge > 0 {
