@@ -149,7 +149,8 @@ func (c *Client) Attachments(ctx context.Context, request string) (*Page[Attache
 // rawBody is a body that is sent as it is, and not as JSON.
 type rawBody []byte
 
-// Receipt reads the receipt of a request as its one encoding, for [VerifyReceipt].
+// Receipt reads the receipt of a request as its one encoding, for
+// Receipt of the package verify.
 func (c *Client) Receipt(ctx context.Context, request string) ([]byte, error) {
 	var out json.RawMessage
 	return out, c.call(ctx, http.MethodGet, "/v1/requests/"+url.PathEscape(request)+"/receipt", nil, &out)

@@ -13,9 +13,9 @@
 //
 // Every step stands in an append-only log; a [Receipt] carries the entries, the
 // openings of their commitments and the proofs of inclusion, so that anybody can
-// verify it offline with VerifyReceipt of the package verify, trusting nobody but the holders of the
+// verify it offline with the package verify, trusting nobody but the holders of the
 // public keys.
 //
-// This package imports the standard library and golang.org/x/mod/sumdb only, so
-// that a verifier built on it is small enough to be read in an afternoon.
+// This package is the vocabulary and the [Client], and nothing else: it imports the
+// standard library, and golang.org/x/mod/sumdb/note for signed results ([Return]).
 package countersign

@@ -1,4 +1,3 @@
-// Package verify verifies receipts offline.
 package verify
 
 import (
@@ -50,9 +49,9 @@ const (
 	StepSummary          = "summary"              // says what the entries say
 )
 
-// VerifyOptions are the verifier's own inputs, got out of band. Only Keys is
+// Options are the verifier's own inputs, got out of band. Only Keys is
 // needed.
-type VerifyOptions struct {
+type Options struct {
 	// Keys are the log's verifier keys in the form name+hash+base64 (C2SP
 	// signed-note); several after a rotation. One must have signed.
 	Keys []string
@@ -78,7 +77,7 @@ type VerifyOptions struct {
 
 	// AllowErased accepts a receipt from which openings that the proof needs are
 	// missing, as after an erasure: inclusion is still proven, and
-	// [Verification.Erased] says what is not. Without it such a receipt is refused.
+	// [Result.Erased] says what is not. Without it such a receipt is refused.
 	AllowErased bool
 }
 
@@ -111,9 +110,9 @@ type Unshown struct {
 	Opening string `json:"opening"`
 }
 
-// Verification is the result of verifying a receipt: every step in order up to the
-// first that failed, and, where none did, what is claimed by whom.
-type Verification struct {
+// Result is what came of verifying a receipt: every step in order up to the first that
+// failed, and, where none did, what is claimed by whom.
+type Result struct {
 	OK     bool    `json:"ok"`
 	Failed string  `json:"failed,omitempty"` // the step that failed
 	Steps  []Step  `json:"steps"`
@@ -132,26 +131,26 @@ type Verification struct {
 	NotShown []Unshown `json:"not_shown,omitempty"` // not needed, and not there
 }
 
-// VerifyError is the error of a verification that failed.
-type VerifyError struct {
+// Error is the error of a verification that failed.
+type Error struct {
 	Step   string // one of the Step constants
 	Detail string
 }
 
-func (e *VerifyError) Error() string { return "verify: " + e.Step + ": " + e.Detail }
+func (e *Error) Error() string { return "verify: " + e.Step + ": " + e.Detail }
 
 // maxReceipt bounds a receipt that comes from outside: a document of the largest
 // size, escaped, and some decisions.
 const maxReceipt = 8 << 20
 
-// VerifyReceipt verifies a receipt offline. The error is a [*VerifyError] that
-// names the first step that failed; an error of another type says that the options
-// cannot be used. The verification is returned in both cases.
+// Receipt verifies a receipt offline. The error is a [*Error] that names the first step
+// that failed; an error of another type says that the options cannot be used. The result
+// is returned in both cases.
 //
 // A receipt is evidence, never permission: it proves what was decided, not that it
 // may still be acted on.
-func VerifyReceipt(receipt []byte, opts VerifyOptions) (*Verification, error) {
-	c := &checker{v: &Verification{Steps: []Step{}}, opts: opts}
+func Receipt(receipt []byte, opts Options) (*Result, error) {
+	c := &checker{v: &Result{Steps: []Step{}}, opts: opts}
 	keys, witnesses, err := opts.verifiers()
 	if err != nil {
 		return c.v, err
@@ -176,17 +175,17 @@ func VerifyReceipt(receipt []byte, opts VerifyOptions) (*Verification, error) {
 	return c.result()
 }
 
-// VerifyCase verifies what a receipt of these entries would claim, for a verifier
+// Case verifies what a receipt of these entries would claim, for a verifier
 // that has established by other means that they are in the log: everything from
 // the step "entries" on, but the summary. The case may still be pending. It is how
 // an exported log is verified; Keys of the options are not used.
-func VerifyCase(entries []CaseEntry, opts VerifyOptions) (*Verification, error) {
-	c := &checker{v: &Verification{Steps: []Step{}}, opts: opts}
+func Case(entries []CaseEntry, opts Options) (*Result, error) {
+	c := &checker{v: &Result{Steps: []Step{}}, opts: opts}
 	c.caseOf(entries, nil)
 	return c.result()
 }
 
-func (o VerifyOptions) verifiers() (keys, witnesses []note.Verifier, err error) {
+func (o Options) verifiers() (keys, witnesses []note.Verifier, err error) {
 	if len(o.Keys) == 0 {
 		return nil, nil, errors.New("verify: no key of the log is given: without one a receipt proves nothing")
 	}
@@ -217,8 +216,8 @@ func (o VerifyOptions) verifiers() (keys, witnesses []note.Verifier, err error) 
 // checker takes steps until one fails; later ones are not taken, because they
 // would speak about what is already known to be wrong.
 type checker struct {
-	v    *Verification
-	opts VerifyOptions
+	v    *Result
+	opts Options
 }
 
 func (c *checker) failed() bool { return c.v.Failed != "" }
@@ -236,11 +235,11 @@ func (c *checker) step(name, detail string, err error) bool {
 	return err == nil
 }
 
-func (c *checker) result() (*Verification, error) {
+func (c *checker) result() (*Result, error) {
 	if c.failed() {
 		c.v.Claims = nil // nothing is claimed by a receipt that does not verify
 		last := c.v.Steps[len(c.v.Steps)-1]
-		return c.v, &VerifyError{Step: last.Name, Detail: last.Detail}
+		return c.v, &Error{Step: last.Name, Detail: last.Detail}
 	}
 	c.v.OK = true
 	return c.v, nil
@@ -294,16 +293,16 @@ func proveEntries(r countersign.Receipt) (proofs []Proof, head Checkpoint, err e
 		return nil, head, fmt.Errorf("the checkpoint is of the log %q, the receipt says %q", jcs.Clip(head.Origin), jcs.Clip(r.Origin))
 	}
 	for i, p := range proofs {
-		if err := CheckInclusion(head, p, []byte(r.Entries[i].Leaf)); err != nil {
+		if err := Inclusion(head, p, []byte(r.Entries[i].Leaf)); err != nil {
 			return nil, head, fmt.Errorf("entry %d: %w", i+1, err)
 		}
 	}
 	return proofs, head, nil
 }
 
-// CheckInclusion checks that the leaf stands at the proof's index in the tree of
+// Inclusion checks that the leaf stands at the proof's index in the tree of
 // the checkpoint (RFC 6962 §2.1.1). It does not look at signatures.
-func CheckInclusion(head Checkpoint, p Proof, leaf []byte) error {
+func Inclusion(head Checkpoint, p Proof, leaf []byte) error {
 	if p.Index >= head.Size {
 		return fmt.Errorf("index %d is outside a log of %d entries", p.Index, head.Size)
 	}
@@ -348,14 +347,14 @@ func (c *checker) consistency(keys []note.Verifier) {
 	}
 	other, _, err := OpenCheckpoint(c.opts.Earlier, keys...)
 	if err == nil {
-		err = CheckConsistency(other, c.v.Checkpoint, c.opts.Consistency)
+		err = Consistency(other, c.v.Checkpoint, c.opts.Consistency)
 	}
 	c.step(StepConsistency, fmt.Sprintf("agrees with the checkpoint of %d entries", other.Size), err)
 }
 
-// CheckConsistency checks that of two checkpoints of one log the smaller tree is
+// Consistency checks that of two checkpoints of one log the smaller tree is
 // the beginning of the larger (RFC 6962 §2.1.2). It does not look at signatures.
-func CheckConsistency(a, b Checkpoint, proof []tlog.Hash) error {
+func Consistency(a, b Checkpoint, proof []tlog.Hash) error {
 	if a.Origin != b.Origin {
 		return fmt.Errorf("checkpoints of two logs, %q and %q", jcs.Clip(a.Origin), jcs.Clip(b.Origin))
 	}

@@ -42,13 +42,13 @@ func TestVerifierImports(t *testing.T) {
 	}
 }
 
-// TestVerifyReceiptOnNothing: whatever is no receipt is refused at the encoding, with
+// TestReceiptOnNothing: whatever is no receipt is refused at the encoding, with
 // a step that says why.
-func TestVerifyReceiptOnNothing(t *testing.T) {
-	opts := VerifyOptions{Keys: []string{"countersign.example/audit/1+20899caa+AepKbGPinFIKvvVQexMuxfmVR3auvr57kkIe6mkURtIs"}}
+func TestReceiptOnNothing(t *testing.T) {
+	opts := Options{Keys: []string{"countersign.example/audit/1+20899caa+AepKbGPinFIKvvVQexMuxfmVR3auvr57kkIe6mkURtIs"}}
 	for _, bad := range []string{"", "{}", "null", "[]", `{"type":"countersign.receipt/v1"}`, strings.Repeat(" ", maxReceipt+1),
 		`{"entries":[],"founding":false,"org":"","origin":"","request":"","status":"","summary":"","type":"countersign.receipt/v1"}`} {
-		v, err := VerifyReceipt([]byte(bad), opts)
+		v, err := Receipt([]byte(bad), opts)
 		if err == nil || v.Failed != StepEncoding || v.OK || len(v.Steps) != 1 {
 			t.Errorf("%.40q: %v", bad, err)
 		}

@@ -172,7 +172,7 @@ func (a assertion) checkOrigin(origin, rpID string) error {
 	return nil
 }
 
-func (o VerifyOptions) expectedOrigin(origin, rpID string) error {
+func (o Options) expectedOrigin(origin, rpID string) error {
 	if o.RPID != "" && rpID != o.RPID {
 		return fmt.Errorf("relying party %q, expected %q", jcs.Clip(rpID), o.RPID)
 	}

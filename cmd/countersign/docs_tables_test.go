@@ -244,7 +244,7 @@ func codesTable(t testing.TB) string {
 
 func stepsTable(t testing.TB) string {
 	var rows [][]string
-	for i, c := range constants(t, "verify.go", "Step") {
+	for i, c := range constants(t, "verify/verify.go", "Step") {
 		rows = append(rows, []string{strconv.Itoa(i + 1), c.value, c.comment})
 	}
 	return table([]string{"", "step", "what is checked"}, rows)

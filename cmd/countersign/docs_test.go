@@ -226,7 +226,7 @@ func exists(n *kong.Node, words []string) error {
 // TestDocGo: code that is shown is compiled and run somewhere.
 func TestDocGo(t *testing.T) {
 	var compiled strings.Builder
-	for _, pattern := range []string{"*_test.go", "examples/*/*.go"} {
+	for _, pattern := range []string{"*_test.go", "verify/*_test.go", "examples/*/*.go"} {
 		names, err := filepath.Glob(filepath.Join(root, pattern))
 		must(t, err)
 		for _, name := range names {

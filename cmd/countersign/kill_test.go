@@ -314,7 +314,7 @@ func (l *load) published(ctx context.Context, db *store.DB, head store.Head) {
 		if a.receipt == nil || i%20 != 0 && i < len(l.recent)-16 { // the last ones tell most
 			continue
 		}
-		r, err := verify.VerifyReceipt(a.receipt, verify.VerifyOptions{Keys: keys.Verifiers()})
+		r, err := verify.Receipt(a.receipt, verify.Options{Keys: keys.Verifiers()})
 		l.must(err)
 		if r.Checkpoint.Size > c.Size {
 			l.t.Fatalf("the receipt of %s is of %d entries, the guard has %d", name, r.Checkpoint.Size, c.Size)

@@ -61,7 +61,7 @@ func (c *verifyCmd) Run(ctx context.Context, p *process) error {
 			return c.export(ctx, p, audit.ExportOptions{Keys: keys, Origin: c.Origin, Earlier: earlier, RPID: c.RPID, Origins: c.Site})
 		}
 	}
-	return c.receipt(p, verify.VerifyOptions{Keys: keys, Earlier: earlier, Org: c.Org, Origin: c.Origin, RPID: c.RPID,
+	return c.receipt(p, verify.Options{Keys: keys, Earlier: earlier, Org: c.Org, Origin: c.Origin, RPID: c.RPID,
 		Origins: c.Site, AllowErased: c.AllowErased})
 }
 
@@ -90,7 +90,7 @@ func keysOf(p *process, given []string) ([]string, error) {
 	return keys, nil
 }
 
-func (c *verifyCmd) receipt(p *process, o verify.VerifyOptions) error {
+func (c *verifyCmd) receipt(p *process, o verify.Options) error {
 	receipt, err := p.read(c.What, maxReceipt)
 	if err != nil {
 		return err
@@ -114,8 +114,8 @@ func (c *verifyCmd) receipt(p *process, o verify.VerifyOptions) error {
 	if o.WitnessesNeeded = c.Witnesses; c.Witnesses < 0 {
 		o.WitnessesNeeded = len(o.Witnesses)
 	}
-	v, err := verify.VerifyReceipt(receipt, o)
-	var failed *verify.VerifyError
+	v, err := verify.Receipt(receipt, o)
+	var failed *verify.Error
 	if err != nil && !errors.As(err, &failed) {
 		return err // the options cannot be used
 	}
@@ -136,7 +136,7 @@ func (c *verifyCmd) receipt(p *process, o verify.VerifyOptions) error {
 }
 
 // proof reads the hashes between the two checkpoints.
-func (c *verifyCmd) proof(p *process, o *verify.VerifyOptions) error {
+func (c *verifyCmd) proof(p *process, o *verify.Options) error {
 	data, err := p.read(c.Consistency, maxSmallFile)
 	if err != nil {
 		return err
@@ -153,7 +153,7 @@ func (c *verifyCmd) proof(p *process, o *verify.VerifyOptions) error {
 }
 
 // receiptHint says what the step that failed often means.
-func receiptHint(failed *verify.VerifyError, receipt []byte, since bool) error {
+func receiptHint(failed *verify.Error, receipt []byte, since bool) error {
 	err := fmt.Errorf("the receipt does not verify: step %q: %s", failed.Step, failed.Detail)
 	switch {
 	case failed.Step == verify.StepEncoding && bytes.HasSuffix(receipt, []byte("\n")):
@@ -170,7 +170,7 @@ func receiptHint(failed *verify.VerifyError, receipt []byte, since bool) error {
 
 // verified writes a verification for people: every step that was taken, and who
 // answers for each claim.
-func verified(v *verify.Verification) string {
+func verified(v *verify.Result) string {
 	var b strings.Builder
 	wide := 0
 	for _, s := range v.Steps {

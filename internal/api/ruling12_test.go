@@ -59,7 +59,7 @@ func TestRuling12PersonsByBearerOfTheirHost(t *testing.T) {
 		}
 		s.Verify(done.Receipt)
 		for expected, failed := range map[string]string{org: "", "org_other": verify.StepExpected} {
-			v, err := verify.VerifyReceipt(done.Receipt, verify.VerifyOptions{Keys: s.Authority.Verifiers(), Org: expected})
+			v, err := verify.Receipt(done.Receipt, verify.Options{Keys: s.Authority.Verifiers(), Org: expected})
 			if v.Failed != failed {
 				t.Errorf("the receipt where %s is expected: %q, %v", expected, v.Failed, err)
 			}

@@ -133,9 +133,9 @@ func (h *history) decided(e verify.CaseEntry) error {
 
 // settle verifies a case as it stands now, and keeps of it what is needed next.
 func (h *history) settle(request string, entries []verify.CaseEntry) error {
-	v, err := verify.VerifyCase(h.complete(entries), verify.VerifyOptions{AllowErased: true, RPID: h.x.opts.RPID, Origins: h.x.opts.Origins})
+	v, err := verify.Case(h.complete(entries), verify.Options{AllowErased: true, RPID: h.x.opts.RPID, Origins: h.x.opts.Origins})
 	if err != nil {
-		var failed *verify.VerifyError
+		var failed *verify.Error
 		if errors.As(err, &failed) {
 			return fmt.Errorf("%s: %s", failed.Step, failed.Detail)
 		}

@@ -21,7 +21,7 @@ type specimen struct {
 	bytes   []byte
 	later   countersign.Receipt // the same case under a later checkpoint
 	forged  countersign.Receipt // the same case under a checkpoint of another key
-	opts    verify.VerifyOptions
+	opts    verify.Options
 }
 
 func specimens(t testing.TB) []specimen {
@@ -44,7 +44,7 @@ func specimens(t testing.TB) []specimen {
 		w.filler(4)
 		sp.later = q.receipt()
 		sp.bytes = sp.receipt.Bytes()
-		if _, err := verify.VerifyReceipt(sp.bytes, sp.opts); err != nil {
+		if _, err := verify.Receipt(sp.bytes, sp.opts); err != nil {
 			t.Fatalf("%s: %v", s.name, err)
 		}
 		all = append(all, sp)
@@ -347,7 +347,7 @@ func TestNoMutationIsAccepted(t *testing.T) {
 			same++
 			continue
 		}
-		v, err := verify.VerifyReceipt(data, s.opts)
+		v, err := verify.Receipt(data, s.opts)
 		if err == nil {
 			t.Fatalf("seed %d, change %d (%s) of the %s receipt is accepted:\n%s", seed, i, c.name, s.name, data)
 		}
@@ -355,7 +355,7 @@ func TestNoMutationIsAccepted(t *testing.T) {
 		if v.Failed == verify.StepOpenings {
 			opts := s.opts
 			opts.AllowErased = true
-			if v, err := verify.VerifyReceipt(data, opts); err == nil && len(v.Erased) == 0 {
+			if v, err := verify.Receipt(data, opts); err == nil && len(v.Erased) == 0 {
 				t.Fatalf("seed %d, change %d (%s): accepted as erased, and nothing is listed", seed, i, c.name)
 			}
 		}
@@ -379,7 +379,7 @@ func FuzzVerifyReceipt(f *testing.F) {
 	f.Add(0, []byte(`{"entries":[],"founding":false,"org":"","origin":"","request":"","status":"","summary":"","type":"countersign.receipt/v1"}`))
 	f.Fuzz(func(t *testing.T, i int, data []byte) {
 		s := all[(i%len(all)+len(all))%len(all)]
-		v, err := verify.VerifyReceipt(data, s.opts)
+		v, err := verify.Receipt(data, s.opts)
 		if err == nil && !bytes.Equal(data, s.bytes) {
 			t.Fatalf("accepted: %s", data)
 		}
@@ -411,7 +411,7 @@ func BenchmarkVerifyReceipt(b *testing.B) {
 		b.Run(fmt.Sprintf("%s,bytes=%d", s.name, len(s.bytes)), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := verify.VerifyReceipt(s.bytes, s.opts); err != nil {
+				if _, err := verify.Receipt(s.bytes, s.opts); err != nil {
 					b.Fatal(err)
 				}
 			}

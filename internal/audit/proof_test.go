@@ -41,10 +41,10 @@ func TestC2SPVector(t *testing.T) {
 	if err != nil || head.Size != 5 {
 		t.Fatalf("%+v %v", head, err)
 	}
-	if err := verify.CheckInclusion(head, p, []byte(leaf)); err != nil {
+	if err := verify.Inclusion(head, p, []byte(leaf)); err != nil {
 		t.Fatal(err)
 	}
-	if err := verify.CheckInclusion(head, p, []byte(leaf+" ")); err == nil {
+	if err := verify.Inclusion(head, p, []byte(leaf+" ")); err == nil {
 		t.Error("another leaf is included")
 	}
 	w, err := verify.WitnessVerifier(witnessKey)
@@ -176,7 +176,7 @@ func TestKeyRotation(t *testing.T) {
 		{w.checkpoint(newSigner), []string{w.key.Verifier}, false},
 		{w.checkpoint(), []string{other.Verifier}, false},
 	} {
-		_, err := verify.VerifyReceipt(q.receiptAt(c.signed).Bytes(), verify.VerifyOptions{Keys: c.keys})
+		_, err := verify.Receipt(q.receiptAt(c.signed).Bytes(), verify.Options{Keys: c.keys})
 		if (err == nil) != c.ok {
 			t.Errorf("with %v: %v", c.keys, err)
 		}
@@ -185,9 +185,9 @@ func TestKeyRotation(t *testing.T) {
 	if id := audit.KeyID(v); !strings.HasPrefix(fresh.Verifier, id) {
 		t.Errorf("key id %q of %q", id, fresh.Verifier)
 	}
-	for _, opts := range []verify.VerifyOptions{{}, {Keys: []string{"nonsense"}}, {Keys: []string{w.key.Verifier}, Witnesses: []string{"nonsense"}}, {Keys: []string{w.key.Verifier}, WitnessesNeeded: 1}} {
-		var fail *verify.VerifyError
-		if v, err := verify.VerifyReceipt(q.receipt().Bytes(), opts); err == nil || errors.As(err, &fail) || v == nil || v.OK {
+	for _, opts := range []verify.Options{{}, {Keys: []string{"nonsense"}}, {Keys: []string{w.key.Verifier}, Witnesses: []string{"nonsense"}}, {Keys: []string{w.key.Verifier}, WitnessesNeeded: 1}} {
+		var fail *verify.Error
+		if v, err := verify.Receipt(q.receipt().Bytes(), opts); err == nil || errors.As(err, &fail) || v == nil || v.OK {
 			t.Errorf("options %+v: %v", opts, err)
 		}
 	}
@@ -234,7 +234,7 @@ func TestWitnesses(t *testing.T) {
 	}{{nil, 0, true}, {[]string{aKey}, 1, true}, {[]string{aKey, bKey}, 2, true}, {[]string{aKey, cKey}, 1, true}, {[]string{aKey, cKey}, 2, false}, {[]string{cKey}, 1, false}, {[]string{aKey, aKey, cKey}, 2, false}} {
 		opts := w.options()
 		opts.Witnesses, opts.WitnessesNeeded = c.keys, c.needed
-		v, err := verify.VerifyReceipt(receipt, opts)
+		v, err := verify.Receipt(receipt, opts)
 		if (err == nil) != c.ok {
 			t.Errorf("%d of %d keys: %v", c.needed, len(c.keys), err)
 		}
@@ -267,7 +267,7 @@ func TestConsistencyWithAnEarlierCheckpoint(t *testing.T) {
 	}
 	opts := w.options()
 	opts.Earlier, opts.Consistency = earlier, proof
-	if _, err := verify.VerifyReceipt(receipt, opts); err != nil {
+	if _, err := verify.Receipt(receipt, opts); err != nil {
 		t.Fatal(err)
 	}
 	w.filler(3)
@@ -275,11 +275,11 @@ func TestConsistencyWithAnEarlierCheckpoint(t *testing.T) {
 	if opts.Consistency, err = audit.ConsistencyProof(16, 19, w.tile); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := verify.VerifyReceipt(receipt, opts); err != nil {
+	if _, err := verify.Receipt(receipt, opts); err != nil {
 		t.Fatal(err)
 	}
 	opts.Earlier, opts.Consistency = head, nil
-	if _, err := verify.VerifyReceipt(receipt, opts); err != nil {
+	if _, err := verify.Receipt(receipt, opts); err != nil {
 		t.Fatal(err)
 	}
 
@@ -288,7 +288,7 @@ func TestConsistencyWithAnEarlierCheckpoint(t *testing.T) {
 	fork.filler(14)
 	for name, earlier := range map[string][]byte{"same size": fork.checkpoint(), "unsigned": []byte("x")} {
 		opts.Earlier, opts.Consistency = earlier, nil
-		if v, err := verify.VerifyReceipt(receipt, opts); err == nil || v.Failed != verify.StepConsistency {
+		if v, err := verify.Receipt(receipt, opts); err == nil || v.Failed != verify.StepConsistency {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -298,11 +298,11 @@ func TestConsistencyWithAnEarlierCheckpoint(t *testing.T) {
 		t.Fatal(err)
 	}
 	opts.Earlier, opts.Consistency = earlier, forkProof
-	if v, err := verify.VerifyReceipt(receipt, opts); err == nil || v.Failed != verify.StepConsistency {
+	if v, err := verify.Receipt(receipt, opts); err == nil || v.Failed != verify.StepConsistency {
 		t.Errorf("proof of the fork: %v", err)
 	}
 	opts.Consistency = append(cloned(proof), proof[0])
-	if _, err := verify.VerifyReceipt(receipt, opts); err == nil {
+	if _, err := verify.Receipt(receipt, opts); err == nil {
 		t.Error("a proof with a hash too many is accepted")
 	}
 }
@@ -322,12 +322,12 @@ func TestRuling33ErasureLeavesInclusion(t *testing.T) {
 				q.entries[i].Openings = maps.Clone(e.Openings)
 				delete(q.entries[i].Openings, name)
 				r := q.receipt()
-				if v, err := verify.VerifyReceipt(r.Bytes(), w.options()); err == nil || v.Failed != verify.StepOpenings {
+				if v, err := verify.Receipt(r.Bytes(), w.options()); err == nil || v.Failed != verify.StepOpenings {
 					t.Errorf("%s without %s of %s: %v", s.name, name, e.Role, err)
 				}
 				opts := w.options()
 				opts.AllowErased = true
-				v, err := verify.VerifyReceipt(r.Bytes(), opts)
+				v, err := verify.Receipt(r.Bytes(), opts)
 				if err != nil || len(v.Erased) != 1 || v.Erased[0].Opening != name || v.Status != whole.Status {
 					t.Errorf("%s, %s of %s erased: %v %+v", s.name, name, e.Role, err, v.Erased)
 					continue
@@ -338,7 +338,7 @@ func TestRuling33ErasureLeavesInclusion(t *testing.T) {
 				// Stripping alone is noticed even with leave: the summary says what is not shown.
 				stripped := whole
 				stripped.Entries = r.Entries
-				if v, err := verify.VerifyReceipt(stripped.Bytes(), opts); err == nil || v.Failed != verify.StepSummary {
+				if v, err := verify.Receipt(stripped.Bytes(), opts); err == nil || v.Failed != verify.StepSummary {
 					t.Errorf("%s stripped of %s: %v", s.name, name, err)
 				}
 				q.entries[i].Openings = e.Openings
@@ -355,18 +355,18 @@ func TestDocumentCompared(t *testing.T) {
 	opts := w.options()
 	opts.AllowErased = true
 	opts.Document = []byte(strings.Replace(string(order), ",", ",\n ", 2))
-	if _, err := verify.VerifyReceipt(q.receipt().Bytes(), opts); err != nil {
+	if _, err := verify.Receipt(q.receipt().Bytes(), opts); err != nil {
 		t.Fatal(err)
 	}
 	for name, other := range map[string]string{"a cent": strings.Replace(string(order), "00.00", "00.01", 1), "not JSON": "{", "twice": strings.Replace(string(order), `"id"`, `"id":"PO-4711","id"`, 1)} {
 		opts.Document = []byte(other)
-		if v, err := verify.VerifyReceipt(q.receipt().Bytes(), opts); err == nil || v.Failed != verify.StepDocument {
+		if v, err := verify.Receipt(q.receipt().Bytes(), opts); err == nil || v.Failed != verify.StepDocument {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	opts.Document = order
 	delete(q.entries[0].Openings, countersign.OpeningDocument)
-	if v, err := verify.VerifyReceipt(q.receipt().Bytes(), opts); err == nil || v.Failed != verify.StepDocument {
+	if v, err := verify.Receipt(q.receipt().Bytes(), opts); err == nil || v.Failed != verify.StepDocument {
 		t.Errorf("erased: %v", err)
 	}
 }

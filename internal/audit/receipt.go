@@ -39,7 +39,7 @@ var roleOrder = map[string]int{
 }
 
 // BuildReceipt puts a receipt together. It checks what it needs for that and
-// nothing more: [verify.VerifyReceipt] says whether the receipt proves
+// nothing more: [verify.Receipt] says whether the receipt proves
 // anything.
 func BuildReceipt(in ReceiptInput) (countersign.Receipt, error) {
 	r := countersign.Receipt{Type: countersign.ReceiptType}

@@ -21,7 +21,7 @@ func TestReceiptStories(t *testing.T) {
 			w.filler(3)
 			q := s.tell(w)
 			w.filler(5)
-			v, err := verify.VerifyReceipt(q.receipt().Bytes(), w.options())
+			v, err := verify.Receipt(q.receipt().Bytes(), w.options())
 			if err != nil || !v.OK || v.Failed != "" {
 				t.Fatalf("%v %+v", err, v)
 			}
@@ -40,11 +40,11 @@ func TestReceiptStories(t *testing.T) {
 // TestRuling28ClaimsSayWhoAnswers: a receipt is evidence, and each part of it says
 // whose word it is.
 func TestRuling28ClaimsSayWhoAnswers(t *testing.T) {
-	claims := func(story string) (string, *verify.Verification) {
+	claims := func(story string) (string, *verify.Result) {
 		for _, s := range stories {
 			if s.name == story {
 				w := newWorld(t)
-				v, err := verify.VerifyReceipt(s.tell(w).receipt().Bytes(), w.options())
+				v, err := verify.Receipt(s.tell(w).receipt().Bytes(), w.options())
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -116,8 +116,8 @@ func TestEveryStepCanFail(t *testing.T) {
 			if c.raw != nil {
 				data = c.raw(data)
 			}
-			v, err := verify.VerifyReceipt(data, opts)
-			var fail *verify.VerifyError
+			v, err := verify.Receipt(data, opts)
+			var fail *verify.Error
 			if !errors.As(err, &fail) || fail.Step != c.step || v.OK || v.Failed != c.step || len(v.Claims) > 0 {
 				t.Fatalf("failed at %q (%v), want %q", v.Failed, err, c.step)
 			}
@@ -136,7 +136,7 @@ func TestEveryStepCanFail(t *testing.T) {
 // stepConstants reads the Step constants from the source.
 func stepConstants(t *testing.T) map[string]string {
 	t.Helper()
-	f, err := parser.ParseFile(token.NewFileSet(), "../../verify.go", nil, 0)
+	f, err := parser.ParseFile(token.NewFileSet(), "../../verify/verify.go", nil, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -95,7 +95,7 @@ func TestIndependentVerifierAgrees(t *testing.T) {
 	for i := range n {
 		s := f.all[i%len(f.all)]
 		data := changes[f.rng.IntN(len(changes))].make(f, s)
-		v, err := verify.VerifyReceipt(data, s.opts)
+		v, err := verify.Receipt(data, s.opts)
 		if err != nil && !slices.Contains(judged, v.Failed) && !slices.Contains(whole, v.Failed) {
 			continue
 		}

@@ -369,8 +369,8 @@ func (q *request) receiptAt(checkpoint []byte) countersign.Receipt {
 	return r
 }
 
-func (w *world) options() verify.VerifyOptions {
-	return verify.VerifyOptions{Keys: []string{w.key.Verifier}}
+func (w *world) options() verify.Options {
+	return verify.Options{Keys: []string{w.key.Verifier}}
 }
 
 // filler puts other entries around, so that paths are longer than one hash.

@@ -17,7 +17,7 @@ type wrong struct {
 	tell func(*world) *request             // nil: the passkey story
 	edit func(*countersign.Receipt)        // of the finished receipt
 	raw  func([]byte) []byte               // of its bytes
-	opts func(*verify.VerifyOptions)       // of the verifier
+	opts func(*verify.Options)             // of the verifier
 	more func(*world, *request) (q []byte) // instead of the receipt
 }
 
@@ -79,22 +79,22 @@ var wrongReceipts = []wrong{
 		r.Entries[1].Proof = later.Entries[1].Proof
 		return r.Bytes()
 	}},
-	{name: "another key", step: verify.StepCheckpoint, opts: func(o *verify.VerifyOptions) {
+	{name: "another key", step: verify.StepCheckpoint, opts: func(o *verify.Options) {
 		k, err := audit.GenerateKey(origin)
 		if err != nil {
 			panic(err)
 		}
 		o.Keys = []string{k.Verifier}
 	}},
-	{name: "no witness", step: verify.StepWitnesses, opts: func(o *verify.VerifyOptions) {
+	{name: "no witness", step: verify.StepWitnesses, opts: func(o *verify.Options) {
 		k, err := audit.GenerateKey("witness.example/w1")
 		if err != nil {
 			panic(err)
 		}
 		o.Witnesses, o.WitnessesNeeded = []string{k.Verifier}, 1
 	}},
-	{name: "another organisation expected", step: verify.StepExpected, opts: func(o *verify.VerifyOptions) { o.Org = "org_other" }},
-	{name: "another log expected", step: verify.StepExpected, opts: func(o *verify.VerifyOptions) { o.Origin = "elsewhere" }},
+	{name: "another organisation expected", step: verify.StepExpected, opts: func(o *verify.Options) { o.Org = "org_other" }},
+	{name: "another log expected", step: verify.StepExpected, opts: func(o *verify.Options) { o.Origin = "elsewhere" }},
 	{name: "another request", step: verify.StepEntries, edit: func(r *countersign.Receipt) { r.Request = "req_01jd4z0000000000000000000z" }},
 	{name: "another role", step: verify.StepEntries, edit: func(r *countersign.Receipt) { r.Entries[2].Role = countersign.RolePolicy }},
 	{name: "out of order", step: verify.StepEntries, edit: func(r *countersign.Receipt) { r.Entries[1], r.Entries[2] = r.Entries[2], r.Entries[1] }},
@@ -117,7 +117,7 @@ var wrongReceipts = []wrong{
 	{name: "status claimed", step: verify.StepStatus, edit: func(r *countersign.Receipt) { r.Status = countersign.StatusReleased }},
 	{name: "founding denied", step: verify.StepFounding, edit: func(r *countersign.Receipt) { r.Founding = true }},
 	{name: "summary embellished", step: verify.StepSummary, edit: func(r *countersign.Receipt) { r.Summary += " Paid." }},
-	{name: "document given differs", step: verify.StepDocument, opts: func(o *verify.VerifyOptions) {
+	{name: "document given differs", step: verify.StepDocument, opts: func(o *verify.Options) {
 		o.Document = []byte(strings.Replace(string(order), "30000.00", "30000.01", 1))
 	}},
 }
@@ -373,8 +373,8 @@ var wrongPasskeys = []wrong{
 	{name: "trap: in a foreign frame", step: verify.StepPasskeyOrigin, tell: clientWith(func(m map[string]any) { m["crossOrigin"] = true })},
 	{name: "trap: under a foreign page", step: verify.StepPasskeyOrigin, tell: clientWith(func(m map[string]any) { m["topOrigin"] = "https://evil.test" })},
 	{name: "another relying party", step: verify.StepPasskeyOrigin, tell: approveWith(needsKey, bend{auth: func(b []byte) []byte { b[0] ^= 1; return b }})},
-	{name: "another relying party expected", step: verify.StepPasskeyOrigin, opts: func(o *verify.VerifyOptions) { o.RPID = "other.example" }},
-	{name: "another site expected", step: verify.StepPasskeyOrigin, opts: func(o *verify.VerifyOptions) { o.Origins = []string{"https://other.example"} }},
+	{name: "another relying party expected", step: verify.StepPasskeyOrigin, opts: func(o *verify.Options) { o.RPID = "other.example" }},
+	{name: "another site expected", step: verify.StepPasskeyOrigin, opts: func(o *verify.Options) { o.Origins = []string{"https://other.example"} }},
 	{name: "person not verified", step: verify.StepUserVerification, tell: flagsWith(0x01)},
 	{name: "nobody present", step: verify.StepUserVerification, tell: flagsWith(0x04)},
 	{name: "backed up and not eligible", step: verify.StepUserVerification, tell: flagsWith(0x15)},

@@ -331,7 +331,7 @@ func (s *script) receipt(a args) error {
 	if err != nil {
 		return err
 	}
-	v, err := verify.VerifyReceipt(raw, verify.VerifyOptions{Keys: s.h.a.Verifiers()})
+	v, err := verify.Receipt(raw, verify.Options{Keys: s.h.a.Verifiers()})
 	if err != nil {
 		s.printf("does not verify: %v", err)
 		for _, e := range v.Erased {

@@ -349,9 +349,9 @@ func (h *house) settings(change func(*authority.Settings)) {
 }
 
 // verified verifies a receipt offline and returns what it proves.
-func (h *house) verified(receipt []byte) *verify.Verification {
+func (h *house) verified(receipt []byte) *verify.Result {
 	h.t.Helper()
-	v, err := verify.VerifyReceipt(receipt, verify.VerifyOptions{Keys: h.a.Verifiers()})
+	v, err := verify.Receipt(receipt, verify.Options{Keys: h.a.Verifiers()})
 	if err != nil {
 		if v != nil {
 			h.t.Fatalf("receipt: %v: %+v", err, v.Steps)

@@ -159,7 +159,7 @@ func TestRuling30OldDatabase(t *testing.T) {
 		if v.Checkpoint.Origin != r.Origin || h.a.Organisation().Origin != r.Origin {
 			t.Errorf("a new receipt is of the log %q", v.Checkpoint.Origin)
 		}
-		if _, err := verify.VerifyReceipt(out.Receipt, verify.VerifyOptions{Keys: h.a.Verifiers(), Origin: first}); err == nil {
+		if _, err := verify.Receipt(out.Receipt, verify.Options{Keys: h.a.Verifiers(), Origin: first}); err == nil {
 			t.Error("a receipt of the new origin passes for one of the old")
 		}
 		report := h.exported()
@@ -376,7 +376,7 @@ func TestRecoveryWithoutKeys(t *testing.T) {
 		if r.Lost != 0 || r.Continues.Size == 0 {
 			t.Errorf("%+v", r)
 		}
-		if _, err := verify.VerifyReceipt(out.Receipt, verify.VerifyOptions{Keys: old}); err != nil {
+		if _, err := verify.Receipt(out.Receipt, verify.Options{Keys: old}); err != nil {
 			t.Errorf("what the lost key signed: %v", err)
 		}
 		h.verified(h.submit(order("PO-2", "900.00")).Receipt)

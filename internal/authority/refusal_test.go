@@ -137,11 +137,11 @@ func TestErasedReleaseIsStillProven(t *testing.T) {
 		h.must(h.a.Publish(h.ctx))
 		receipt, err := h.a.Receipt(h.ctx, authority.Caller{Key: &h.key}, id)
 		h.must(err)
-		v, err := verify.VerifyReceipt(receipt, verify.VerifyOptions{Keys: h.a.Verifiers(), AllowErased: true})
+		v, err := verify.Receipt(receipt, verify.Options{Keys: h.a.Verifiers(), AllowErased: true})
 		if err != nil || v.Status != countersign.StatusReleased || len(v.Erased) == 0 {
 			h.t.Errorf("%v: %+v", err, v)
 		}
-		if _, err := verify.VerifyReceipt(receipt, verify.VerifyOptions{Keys: h.a.Verifiers()}); err == nil {
+		if _, err := verify.Receipt(receipt, verify.Options{Keys: h.a.Verifiers()}); err == nil {
 			h.t.Error("it verifies for whom nothing may be erased")
 		}
 	})

@@ -71,7 +71,7 @@ func TestRuling32RotationIsAnnouncedInTheLog(t *testing.T) {
 			key     string
 			want    bool
 		}{{before.Receipt, old, true}, {after.Receipt, r.New, true}, {after.Receipt, old, false}} {
-			_, err := verify.VerifyReceipt(c.receipt, verify.VerifyOptions{Keys: []string{c.key}})
+			_, err := verify.Receipt(c.receipt, verify.Options{Keys: []string{c.key}})
 			if (err == nil) != c.want {
 				t.Errorf("receipt verified: %v, want %v: %v", err == nil, c.want, err)
 			}

@@ -420,7 +420,7 @@ func (s *script) receiptOf(a *countersign.Approval) {
 		return
 	}
 	if s.h.erased {
-		v, err := verify.VerifyReceipt(a.Receipt, verify.VerifyOptions{Keys: s.h.a.Verifiers()})
+		v, err := verify.Receipt(a.Receipt, verify.Options{Keys: s.h.a.Verifiers()})
 		if err != nil {
 			s.printf("  its receipt does not verify any more: %d openings are erased or not shown", len(v.Erased)+len(v.NotShown))
 		}

@@ -105,7 +105,7 @@ func (a *Authority) proven(ctx context.Context, key Key, request string) (int64,
 	if err != nil {
 		return 0, err
 	}
-	v, err := verify.VerifyReceipt(r.Bytes(), verify.VerifyOptions{Keys: a.Verifiers()})
+	v, err := verify.Receipt(r.Bytes(), verify.Options{Keys: a.Verifiers()})
 	if err == nil && v.Status != countersign.StatusApproved {
 		err = fmt.Errorf("its entries say %q", v.Status)
 	}

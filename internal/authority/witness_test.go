@@ -47,11 +47,11 @@ func (h *house) asked() error {
 
 // cosignedBy verifies a receipt offline with a policy that names the witnesses.
 func (h *house) cosignedBy(receipt []byte, need int, witnesses ...*testkit.Witness) error {
-	o := verify.VerifyOptions{Keys: h.a.Verifiers(), WitnessesNeeded: need}
+	o := verify.Options{Keys: h.a.Verifiers(), WitnessesNeeded: need}
 	for _, w := range witnesses {
 		o.Witnesses = append(o.Witnesses, w.Key())
 	}
-	_, err := verify.VerifyReceipt(receipt, o)
+	_, err := verify.Receipt(receipt, o)
 	return err
 }
 

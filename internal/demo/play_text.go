@@ -168,7 +168,7 @@ func (p *play) proves(receipt []byte, name string) {
 	if p.failed != nil {
 		return
 	}
-	v, err := verify.VerifyReceipt(receipt, verify.VerifyOptions{Keys: p.h.Info.Verifiers, Document: p.document(name), Org: p.h.Info.Org})
+	v, err := verify.Receipt(receipt, verify.Options{Keys: p.h.Info.Verifiers, Document: p.document(name), Org: p.h.Info.Org})
 	if err != nil {
 		p.fail("%s: its receipt: %w", name, err)
 		return

@@ -54,9 +54,9 @@ func (s *Server) Vendor(id, name string, purchases int, account *countersign.Acc
 }
 
 // Verify verifies a receipt offline, by the log's public keys.
-func (s *Server) Verify(receipt []byte) *verify.Verification {
+func (s *Server) Verify(receipt []byte) *verify.Result {
 	s.T.Helper()
-	v, err := verify.VerifyReceipt(receipt, verify.VerifyOptions{Keys: s.Authority.Verifiers()})
+	v, err := verify.Receipt(receipt, verify.Options{Keys: s.Authority.Verifiers()})
 	if err != nil {
 		if v != nil {
 			s.T.Fatalf("receipt: %v: %+v", err, v.Steps)
