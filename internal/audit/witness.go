@@ -11,6 +11,8 @@ import (
 
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/countersign/countersign/internal/jcs"
 )
 
 // Bounds of what is said to a witness and by one.
@@ -54,12 +56,12 @@ func WitnessRequest(old int64, path []tlog.Hash, checkpoint []byte) ([]byte, err
 // WitnessSize reads the answer of a witness that knows another size than was named.
 func WitnessSize(contentType string, answer []byte) (int64, error) {
 	if kind, _, _ := strings.Cut(contentType, ";"); strings.TrimSpace(kind) != WitnessSizeType {
-		return 0, fmt.Errorf("witness: want its size as %s, not %q", WitnessSizeType, clip(contentType))
+		return 0, fmt.Errorf("witness: want its size as %s, not %q", WitnessSizeType, jcs.Clip(contentType))
 	}
 	text, ended := strings.CutSuffix(string(answer), "\n")
 	n, err := strconv.ParseInt(text, 10, 64)
 	if !ended || err != nil || n < 0 || strconv.FormatInt(n, 10) != text {
-		return 0, fmt.Errorf("witness: %q is no size", clip(string(answer)))
+		return 0, fmt.Errorf("witness: %q is no size", jcs.Clip(string(answer)))
 	}
 	return n, nil
 }
@@ -93,7 +95,7 @@ func cosignatureLine(line string) (name string, raw []byte, err error) {
 	name, b64, parts := strings.Cut(rest, " ")
 	raw, err = base64.StdEncoding.Strict().DecodeString(b64)
 	if !ok || !parts || err != nil || len(raw) < 5 {
-		return "", nil, fmt.Errorf("witness: %q is no cosignature", clip(line))
+		return "", nil, fmt.Errorf("witness: %q is no cosignature", jcs.Clip(line))
 	}
 	return name, raw, nil
 }
@@ -166,12 +168,4 @@ func Uncosigned(checkpoint []byte) ([]byte, error) {
 		}
 	}
 	return []byte(out), nil
-}
-
-// clip shortens what somebody else wrote, for a message.
-func clip(s string) string {
-	if len(s) > 80 {
-		return s[:80] + "…"
-	}
-	return s
 }

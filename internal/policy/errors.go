@@ -112,10 +112,3 @@ func didYouMean(word string, known []string) string {
 	}
 	return ""
 }
-
-func clip(s string) string {
-	if len(s) > 80 {
-		return strings.ToValidUTF8(s[:80], "") + "…"
-	}
-	return s
-}

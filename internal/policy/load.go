@@ -18,6 +18,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	countersign "github.com/countersign/countersign"
+	"github.com/countersign/countersign/internal/jcs"
 	"github.com/countersign/countersign/internal/signal"
 )
 
@@ -42,7 +43,7 @@ func (l *loader) load() *Version {
 	l.v = &Version{name: value(member(root, "policy")), currency: value(member(root, "currency")), text: string(l.src.Text)}
 	if _, ok := countersign.Exponent(l.v.currency); !ok {
 		if n := member(root, "currency"); n != nil {
-			l.at(n, "three upper-case letters, as EUR", "currency %q is not an ISO 4217 currency", clip(l.v.currency))
+			l.at(n, "three upper-case letters, as EUR", "currency %q is not an ISO 4217 currency", jcs.Clip(l.v.currency))
 		}
 		return nil // nothing about amounts can be checked
 	}
@@ -126,7 +127,7 @@ func (l *loader) constant(n *yaml.Node) (ref.Val, *cel.Type) {
 	case n.Tag == "!!int" && digits.MatchString(s):
 		i, err := strconv.ParseInt(s, 10, 64)
 		if err != nil {
-			l.at(n, "", "the number %s is too large", clip(s))
+			l.at(n, "", "the number %s is too large", jcs.Clip(s))
 			return nil, nil
 		}
 		return types.Int(i), cel.IntType
@@ -136,7 +137,7 @@ func (l *loader) constant(n *yaml.Node) (ref.Val, *cel.Type) {
 		}
 		return nil, nil
 	case n.Tag == "!!int" || n.Tag == "!!float":
-		l.at(n, "digits, and a point with decimals for an amount: 30000 or 30000.50", "the number %q is not written plainly", clip(s))
+		l.at(n, "digits, and a point with decimals for an amount: 30000 or 30000.50", "the number %q is not written plainly", jcs.Clip(s))
 		return nil, nil
 	}
 	if m := namedAmount.FindStringSubmatch(s); m != nil {
@@ -153,7 +154,7 @@ func (l *loader) constant(n *yaml.Node) (ref.Val, *cel.Type) {
 		return types.Timestamp{Time: t}, cel.TimestampType
 	}
 	if n.Tag != "!!str" {
-		l.at(n, "put it in quotes if a text is meant", "%q: want a number, an amount, a duration, a day, true, false or a text", clip(s))
+		l.at(n, "put it in quotes if a text is meant", "%q: want a number, an amount, a duration, a day, true, false or a text", jcs.Clip(s))
 		return nil, nil
 	}
 	return types.String(s), cel.StringType
@@ -164,7 +165,7 @@ func (l *loader) constant(n *yaml.Node) (ref.Val, *cel.Type) {
 func (l *loader) decimalAmount(n *yaml.Node, s, currency string) (signal.Money, bool) {
 	exp, ok := countersign.Exponent(currency)
 	if !ok {
-		l.at(n, "three upper-case letters, as EUR", "currency %q is not an ISO 4217 currency", clip(currency))
+		l.at(n, "three upper-case letters, as EUR", "currency %q is not an ISO 4217 currency", jcs.Clip(currency))
 		return signal.Money{}, false
 	}
 	whole, frac, _ := strings.Cut(s, ".")
@@ -198,7 +199,7 @@ func (l *loader) amount(n *yaml.Node) (signal.Money, bool) {
 			return signal.Money{}, false
 		}
 	} else {
-		l.at(n, didYouMean(n.Value, l.constantNames()), "there is no constant %q", clip(n.Value))
+		l.at(n, didYouMean(n.Value, l.constantNames()), "there is no constant %q", jcs.Clip(n.Value))
 		return signal.Money{}, false
 	}
 	switch v := v.(type) {
@@ -211,7 +212,7 @@ func (l *loader) amount(n *yaml.Node) (signal.Money, bool) {
 			return m, true
 		}
 	}
-	l.at(n, "write 30000, 30000.50 or \"10000.00 USD\"", "%q is not an amount above zero", clip(n.Value))
+	l.at(n, "write 30000, 30000.50 or \"10000.00 USD\"", "%q is not an amount above zero", jcs.Clip(n.Value))
 	return signal.Money{}, false
 }
 
@@ -230,7 +231,7 @@ func (l *loader) lists(n *yaml.Node) {
 		l.v.lists = append(l.v.lists, w)
 		file, entries := member(val, "file"), member(val, "entries")
 		if (file == nil) == (entries == nil) {
-			l.at(key, "", "list %q: want either file or entries", clip(key.Value))
+			l.at(key, "", "list %q: want either file or entries", jcs.Clip(key.Value))
 			return
 		}
 		if file != nil {
@@ -240,13 +241,13 @@ func (l *loader) lists(n *yaml.Node) {
 		for _, e := range entries.Content {
 			until, _ := parseDate(value(member(e, "until")))
 			if v := value(member(e, "value")); v != "" && !w.add(v, endOf(until)) {
-				l.at(e, "", "%q stands twice in list %q", clip(v), w.name)
+				l.at(e, "", "%q stands twice in list %q", jcs.Clip(v), w.name)
 			}
 		}
 	})
 	for name := range l.src.Lists {
 		if _, used := l.v.listTexts[name]; !used {
-			l.fail(0, 0, "", "a text was given for the list %q, which the policy does not keep in a file", clip(name))
+			l.fail(0, 0, "", "a text was given for the list %q, which the policy does not keep in a file", jcs.Clip(name))
 		}
 	}
 }
@@ -261,7 +262,7 @@ func (w *wordList) add(v string, until time.Time) bool {
 func (l *loader) listFile(n *yaml.Node, w *wordList) {
 	content, ok := l.src.Lists[w.name]
 	if !ok {
-		l.at(n, "the path is relative to the policy's file", "the file %q of list %q was not found", clip(n.Value), w.name)
+		l.at(n, "the path is relative to the policy's file", "the file %q of list %q was not found", jcs.Clip(n.Value), w.name)
 		return
 	}
 	l.v.listTexts[w.name] = content
@@ -293,7 +294,7 @@ func (l *loader) listFile(n *yaml.Node, w *wordList) {
 		line, _ := r.FieldPos(0)
 		if first {
 			if !slices.Equal(rec, []string{"value", "owner", "because", "until"}) {
-				in.fail(line, 1, "the first line is value,owner,because,until", "unknown columns %q", clip(strings.Join(rec, ",")))
+				in.fail(line, 1, "the first line is value,owner,because,until", "unknown columns %q", jcs.Clip(strings.Join(rec, ",")))
 				return
 			}
 			continue
@@ -301,11 +302,11 @@ func (l *loader) listFile(n *yaml.Node, w *wordList) {
 		until, ok := parseDate(rec[3])
 		switch {
 		case !ok:
-			in.fail(line, 1, "a day, as 2027-03-31", "until: %q is not a day", clip(rec[3]))
+			in.fail(line, 1, "a day, as 2027-03-31", "until: %q is not a day", jcs.Clip(rec[3]))
 		case rec[0] == "" || rec[1] == "" || rec[2] == "":
 			in.fail(line, 1, "every entry has a value, an owner and a reason", "a column is empty")
 		case !w.add(rec[0], endOf(until)):
-			in.fail(line, 1, "", "%q stands twice", clip(rec[0]))
+			in.fail(line, 1, "", "%q stands twice", jcs.Clip(rec[0]))
 		}
 	}
 }
@@ -327,7 +328,7 @@ func (l *loader) names() {
 	for _, section := range []string{"constants", "lists"} {
 		pairs(member(l.root, section), func(key, _ *yaml.Node) {
 			if what, ok := taken[key.Value]; ok {
-				l.at(key, "choose another name", "%q is already %s", clip(key.Value), what)
+				l.at(key, "choose another name", "%q is already %s", jcs.Clip(key.Value), what)
 				return
 			}
 			taken[key.Value] = "one of " + section
@@ -410,9 +411,9 @@ func (l *loader) kindsExist(n *yaml.Node) {
 		switch {
 		case c.Kind != yaml.ScalarNode:
 		case !known:
-			l.at(c, didYouMean(c.Value, l.kinds()), "there is no kind %q", clip(c.Value))
+			l.at(c, didYouMean(c.Value, l.kinds()), "there is no kind %q", jcs.Clip(c.Value))
 		case slices.ContainsFunc(n.Content[:i], func(o *yaml.Node) bool { return o.Value == c.Value }):
-			l.at(c, "", "%q stands twice", clip(c.Value))
+			l.at(c, "", "%q stands twice", jcs.Clip(c.Value))
 		}
 	}
 }

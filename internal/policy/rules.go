@@ -9,6 +9,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	countersign "github.com/countersign/countersign"
+	"github.com/countersign/countersign/internal/jcs"
 )
 
 func (l *loader) rules(n *yaml.Node) {
@@ -22,7 +23,7 @@ func (l *loader) rules(n *yaml.Node) {
 		}
 		r := l.rule(c)
 		if first, twice := seen[r.name]; twice && r.name != "" {
-			l.at(member(c, "name"), "", "rule %q stands twice, first in line %d", clip(r.name), first)
+			l.at(member(c, "name"), "", "rule %q stands twice, first in line %d", jcs.Clip(r.name), first)
 		}
 		seen[r.name] = r.line
 		l.v.rules = append(l.v.rules, r)
@@ -36,9 +37,9 @@ func (l *loader) rule(n *yaml.Node) *rule {
 	require, deny := member(n, "require"), member(n, "deny")
 	switch {
 	case require == nil && deny == nil:
-		l.at(n, "say require: {…} or deny: true", "rule %q demands nothing", clip(r.name))
+		l.at(n, "say require: {…} or deny: true", "rule %q demands nothing", jcs.Clip(r.name))
 	case require != nil && deny != nil:
-		l.at(deny, "make two rules of it", "rule %q both denies and requires", clip(r.name))
+		l.at(deny, "make two rules of it", "rule %q both denies and requires", jcs.Clip(r.name))
 	case deny != nil && !r.deny:
 		l.at(deny, "leave the rule out, or name an exception", "deny: false allows nothing: a rule can only make things stricter")
 	}
@@ -94,7 +95,7 @@ func (l *loader) requirement(n *yaml.Node) countersign.Requirement {
 		for _, c := range a.Content {
 			question, ok := l.v.attestations[c.Value]
 			if !ok {
-				l.at(c, didYouMean(c.Value, append(keys(l.v.attestations), "callback")), "there is no attestation %q", clip(c.Value))
+				l.at(c, didYouMean(c.Value, append(keys(l.v.attestations), "callback")), "there is no attestation %q", jcs.Clip(c.Value))
 			}
 			req.Attestations = append(req.Attestations, countersign.Attestation{ID: c.Value, Question: question})
 		}
@@ -155,11 +156,11 @@ func (l *loader) unknown(n *yaml.Node, r *rule) {
 	case reason == nil:
 		l.at(at, "add unknown_because: \"…\"", "unknown: record needs a reason")
 	case r.deny:
-		l.at(at, "leave it out: an unknown condition of a rule that denies asks two people, it does not deny", "rule %q denies, and may not opt out of firing when it cannot be told", clip(r.name))
+		l.at(at, "leave it out: an unknown condition of a rule that denies asks two people, it does not deny", "rule %q denies, and may not opt out of firing when it cannot be told", jcs.Clip(r.name))
 	case r.uses.separation:
-		l.at(at, "leave it out", "rule %q is about separation of duties, and may not opt out of firing when it cannot be told", clip(r.name))
+		l.at(at, "leave it out", "rule %q is about separation of duties, and may not opt out of firing when it cannot be told", jcs.Clip(r.name))
 	case r.uses.amount:
-		l.at(at, "leave it out, or make two rules of it", "rule %q turns on an amount or a currency, and may not opt out of firing when it cannot be told", clip(r.name))
+		l.at(at, "leave it out, or make two rules of it", "rule %q turns on an amount or a currency, and may not opt out of firing when it cannot be told", jcs.Clip(r.name))
 	}
 }
 
@@ -179,7 +180,7 @@ func (l *loader) reachable(at *yaml.Node, r *rule) {
 	if r.uses.emptySetting != "" {
 		hint = "signal." + r.uses.emptySetting + " is never true: signals." + r.uses.emptySetting + " sets nothing"
 	}
-	l.at(at, hint, "rule %q can never fire", clip(r.name))
+	l.at(at, hint, "rule %q can never fire", jcs.Clip(r.name))
 }
 
 func (l *loader) exceptions(n *yaml.Node) {
@@ -198,7 +199,7 @@ func (l *loader) exceptions(n *yaml.Node) {
 		i := slices.Index(names, at.Value)
 		switch {
 		case i < 0:
-			l.at(at, didYouMean(at.Value, names), "there is no rule %q", clip(at.Value))
+			l.at(at, didYouMean(at.Value, names), "there is no rule %q", jcs.Clip(at.Value))
 		case l.v.rules[i].deny:
 			l.at(at, "change the rule's condition, so that everybody sees it there", "rule %q denies, and has no exceptions", at.Value)
 		case l.v.rules[i].uses.separation:

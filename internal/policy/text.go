@@ -14,6 +14,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/countersign/countersign/internal/jcs"
 	"github.com/countersign/countersign/internal/shape"
 )
 
@@ -104,7 +105,7 @@ func (d *document) plain(n *yaml.Node) bool {
 		d.at(n, "leave the anchor out", "an anchor is not accepted in a policy")
 		ok = false
 	case n.Style&yaml.TaggedStyle != 0:
-		d.at(n, "leave the tag out", "the tag %s is not accepted in a policy", clip(n.Tag))
+		d.at(n, "leave the tag out", "the tag %s is not accepted in a policy", jcs.Clip(n.Tag))
 		ok = false
 	}
 	for _, c := range n.Content {
@@ -166,7 +167,7 @@ func kindOf(s *shape.Shape) yaml.Kind {
 func (d *document) wrong(n *yaml.Node, s *shape.Shape, what string) bool {
 	have := map[yaml.Kind]string{yaml.MappingNode: "fields", yaml.SequenceNode: "a list"}[n.Kind]
 	if n.Kind == yaml.ScalarNode {
-		have = strconv.Quote(clip(n.Value))
+		have = strconv.Quote(jcs.Clip(n.Value))
 		if n.Tag == "!!null" {
 			have = "nothing"
 		}
@@ -184,7 +185,7 @@ func (d *document) checkObject(n *yaml.Node, s *shape.Shape, what string) bool {
 		key := n.Content[i]
 		f := s.Field(key.Value)
 		if f == nil {
-			d.at(key, didYouMean(key.Value, s.FieldNames()), "unknown key %q in %s", clip(key.Value), what)
+			d.at(key, didYouMean(key.Value, s.FieldNames()), "unknown key %q in %s", jcs.Clip(key.Value), what)
 			ok = false
 			continue
 		}
@@ -207,7 +208,7 @@ func (d *document) checkNamed(n *yaml.Node, s *shape.Shape, what string) bool {
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key := n.Content[i]
 		if !matches(s.Pattern, key.Value) {
-			d.at(key, "lower-case letters, digits and underscores, beginning with a letter", "%q cannot be a name in %s", clip(key.Value), what)
+			d.at(key, "lower-case letters, digits and underscores, beginning with a letter", "%q cannot be a name in %s", jcs.Clip(key.Value), what)
 			ok = false
 		}
 		ok = d.check(n.Content[i+1], s.Item, key.Value) && ok
@@ -229,7 +230,7 @@ func (d *document) unique(n *yaml.Node) bool {
 			d.at(key, "", "a key must be a plain word")
 			ok = false
 		} else if first, twice := seen[key.Value]; twice {
-			d.at(key, "", "%q stands twice, first in line %d", clip(key.Value), first)
+			d.at(key, "", "%q stands twice, first in line %d", jcs.Clip(key.Value), first)
 			ok = false
 		} else {
 			seen[key.Value] = key.Line
@@ -245,11 +246,11 @@ func (d *document) checkScalar(n *yaml.Node, s *shape.Shape, what string) bool {
 			return d.wrong(n, s, what)
 		}
 		if len(s.Choices) > 0 && !slices.Contains(s.Choices, n.Value) {
-			d.at(n, didYouMean(n.Value, s.Choices), "%s: want %s, have %q", what, s.InWords(), clip(n.Value))
+			d.at(n, didYouMean(n.Value, s.Choices), "%s: want %s, have %q", what, s.InWords(), jcs.Clip(n.Value))
 			return false
 		}
 		if s.Pattern != "" && !matches(s.Pattern, n.Value) {
-			d.at(n, s.Doc, "%s: %q does not have the form that is wanted (%s)", what, clip(n.Value), s.Pattern)
+			d.at(n, s.Doc, "%s: %q does not have the form that is wanted (%s)", what, jcs.Clip(n.Value), s.Pattern)
 			return false
 		}
 	case shape.Whole:

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	countersign "github.com/countersign/countersign"
+	"github.com/countersign/countersign/internal/jcs"
 )
 
 // Money is an amount in minor units of its currency (cents for EUR). In JSON it
@@ -146,20 +147,13 @@ func parseRate(s string) (mantissa uint64, scale int, err error) {
 	whole, frac, _ := strings.Cut(s, ".")
 	frac = strings.TrimRight(frac, "0")
 	if !countersign.IsDecimal(s) || len(frac) > maxRateDecimals {
-		return 0, 0, fmt.Errorf("rate %q: want a positive decimal number with at most %d decimals", clip(s), maxRateDecimals)
+		return 0, 0, fmt.Errorf("rate %q: want a positive decimal number with at most %d decimals", jcs.Clip(s), maxRateDecimals)
 	}
 	n, err := strconv.ParseUint(whole+frac, 10, 64)
 	if err != nil || n == 0 {
-		return 0, 0, fmt.Errorf("rate %q: want a positive decimal number", clip(s))
+		return 0, 0, fmt.Errorf("rate %q: want a positive decimal number", jcs.Clip(s))
 	}
 	return n, len(frac), nil
-}
-
-func clip(s string) string {
-	if len(s) > 80 {
-		return strings.ToValidUTF8(s[:80], "") + "…"
-	}
-	return s
 }
 
 // InBase returns m in the currency base, and the rate that was used (nil where
