@@ -10,6 +10,7 @@ import (
 	"github.com/countersign/countersign/internal/demo"
 	"github.com/countersign/countersign/internal/demo/info"
 	"github.com/countersign/countersign/internal/testkit"
+	"github.com/countersign/countersign/internal/testkit/steady"
 )
 
 // day is a visitor of the demo with a browser.
@@ -34,13 +35,12 @@ func (d *day) be(login, to string) {
 // find waits until somebody's inbox has a row with a text, and returns its path.
 func (d *day) find(text string) string {
 	d.t.Helper()
-	for range 100 {
+	for end := time.Now().Add(steady.Limit); time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
 		d.Open(d.url + "/")
 		href := testkit.Eval[string](d.Browser, `(([...document.querySelectorAll('main li')].find(l => l.textContent.includes('`+text+`') && l.querySelector('a')) || {querySelector: () => null}).querySelector('a') || {dataset: {}, getAttribute: () => ''}).getAttribute('href')`)
 		if id := regexp.MustCompile(`req_[0-9a-z]+`).FindString(href); id != "" {
 			return "/r/" + id
 		}
-		time.Sleep(200 * time.Millisecond)
 	}
 	d.t.Fatalf("nothing with %q waits:\n%s", text, d.Text())
 	return ""

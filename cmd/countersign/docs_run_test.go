@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/countersign/countersign/internal/testkit/steady"
 )
 
 // TestDocSessions plays every ```console block of the documentation, and compares what
@@ -30,9 +32,6 @@ import (
 // A server listens on a free port, which is shown as 8080. A command that fails must
 // show its error.
 func TestDocSessions(t *testing.T) {
-	if underRace {
-		t.Skip("the server is a program of its own here, in which the detector sees nothing")
-	}
 	for _, p := range pages(t) {
 		sessions := false
 		for _, b := range p.blocks {
@@ -140,7 +139,7 @@ func (s *session) start() {
 		go func() { shell.Wait(); close(ended) }()
 		select {
 		case <-ended:
-		case <-time.After(20 * time.Second):
+		case <-time.After(steady.Limit):
 		}
 		syscall.Kill(-shell.Process.Pid, syscall.SIGKILL)
 	})
@@ -234,7 +233,7 @@ func (s *session) background(command, shown string) string {
 	s.backs++
 	file := filepath.Join(s.dir, fmt.Sprintf(".background-%d", s.backs))
 	fmt.Fprintf(s.in, "%s >%s 2>&1 </dev/null &\n", command, file)
-	for deadline := time.Now().Add(60 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(steady.Limit); ; time.Sleep(20 * time.Millisecond) {
 		text, _ := os.ReadFile(file)
 		if shows(shown, s.asShown(string(text))) || time.Now().After(deadline) {
 			return string(text)

@@ -19,6 +19,7 @@ import (
 	"github.com/countersign/countersign/internal/authn"
 	"github.com/countersign/countersign/internal/demo"
 	"github.com/countersign/countersign/internal/demo/info"
+	"github.com/countersign/countersign/internal/testkit/steady"
 )
 
 // said collects what a command writes, for whoever waits for something in it.
@@ -43,7 +44,7 @@ func (s *said) String() string {
 func (s *said) await(t *testing.T, pattern string) string {
 	t.Helper()
 	re := regexp.MustCompile(pattern)
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(steady.Limit); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		if m := re.FindStringSubmatch(s.String()); m != nil {
 			return m[len(m)-1]
 		}
@@ -227,12 +228,10 @@ func TestDemoLeavesNothing(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	var out said
 	ended := make(chan int, 1)
-	began := time.Now()
 	go func() {
 		ended <- run(ctx, []string{"demo", "--listen", "localhost:0"}, process{in: strings.NewReader(""), out: &out, err: &out})
 	}()
 	out.await(t, `Ctrl-C ends it`)
-	t.Logf("ready after %v", time.Since(began))
 	stop()
 	if code := <-ended; code != exitDone {
 		t.Errorf("exit code %d\n%s", code, &out)

@@ -26,6 +26,7 @@ import (
 	"github.com/countersign/countersign/internal/checkpoint"
 	"github.com/countersign/countersign/internal/policy"
 	"github.com/countersign/countersign/internal/store"
+	"github.com/countersign/countersign/internal/testkit/steady"
 	"github.com/countersign/countersign/policies"
 	"github.com/pquerna/otp"
 	"github.com/pquerna/otp/hotp"
@@ -34,7 +35,8 @@ import (
 // programFolder holds the built program, once there is one.
 var programFolder string
 
-// program is the built program: what is killed is what is shipped.
+// program is the built program: what is killed is what is shipped, and under the race
+// detector what it watches.
 var program = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "countersign-built")
 	if err != nil {
@@ -44,6 +46,9 @@ var program = sync.OnceValues(func() (string, error) {
 	path := filepath.Join(dir, "countersign")
 	build := exec.Command("go", "build", "-ldflags=-s -w", "-o", path, ".")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if underRace {
+		build = exec.Command("go", "build", "-race", "-gcflags=modernc.org/sqlite/lib=-race=false", "-o", path, ".")
+	}
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build: %w\n%s", err, out)
 	}
@@ -79,7 +84,7 @@ const plantPassword = "quiet-lantern-orchard-9"
 func newPlant(t testing.TB, cfg store.Config) *plant {
 	t.Helper()
 	p := &plant{t: t, cfg: cfg, dir: t.TempDir(), people: map[string]*worker{}}
-	p.http = &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 32}}
+	p.http = &http.Client{Timeout: steady.Limit, Transport: &http.Transport{MaxIdleConnsPerHost: 32}}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	p.must(err)
 	_, port, _ := net.SplitHostPort(l.Addr().String())
@@ -235,7 +240,7 @@ func (p *plant) start() {
 	p.log.Reset()
 	p.server.Stdout, p.server.Stderr = &p.log, &p.log
 	p.must(p.server.Start())
-	for end := time.Now().Add(30 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(steady.Limit); ; time.Sleep(5 * time.Millisecond) {
 		if res, err := p.http.Get(p.url + "/healthz"); err == nil {
 			res.Body.Close()
 			return
@@ -254,6 +259,9 @@ func (p *plant) kill() {
 	}
 	p.server.Process.Signal(syscall.SIGKILL)
 	p.server.Wait()
+	if strings.Contains(p.log.String(), "WARNING: DATA RACE") {
+		p.t.Errorf("the race detector: %s", p.log.String())
+	}
 	p.server = nil
 	p.http.CloseIdleConnections()
 }

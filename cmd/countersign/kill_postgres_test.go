@@ -104,9 +104,6 @@ func (s *postgresServer) stop() {
 // what was acknowledged is there; and the server goes on by itself when the database is
 // back.
 func TestPostgresStoppedUnderLoad(t *testing.T) {
-	if underRace {
-		t.Skip("the server is a program of its own here, in which the detector sees nothing")
-	}
 	t.Parallel()
 	s := newPostgresServer(t)
 	l := &load{plant: newPlant(t, store.Config{Driver: store.Postgres, DSN: "host=" + s.dir + " port=" + s.port + " user=postgres dbname=postgres sslmode=disable", Connections: 8}), acked: map[string]*acked{}}

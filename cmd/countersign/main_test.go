@@ -31,9 +31,6 @@ func (t tidy) Run() int {
 // TestScripts plays the command line as a person or a script would, each in a fresh
 // folder. `exits N countersign …` runs it and demands the exit code.
 func TestScripts(t *testing.T) {
-	if underRace {
-		t.Skip("programs of their own, each of one thread of work: they are slow under the race detector and show it nothing")
-	}
 	examples, err := filepath.Abs(filepath.Join("..", "..", "examples"))
 	must(t, err)
 	pack, err := filepath.Abs(filepath.Join("..", "..", "policies"))

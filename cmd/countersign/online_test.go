@@ -14,6 +14,7 @@ import (
 
 	"github.com/countersign/countersign/internal/demo"
 	"github.com/countersign/countersign/internal/demo/info"
+	"github.com/countersign/countersign/internal/testkit/steady"
 )
 
 // TestOnlineScripts plays the commands that speak to a server against a real demo,
@@ -26,9 +27,6 @@ import (
 //	first NAME FILE MEMBER      takes a member of a list's first object
 //	soon NAME                   is a day in a week
 func TestOnlineScripts(t *testing.T) {
-	if underRace {
-		t.Skip("programs of their own: the race detector watches the same server in internal/api")
-	}
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("testdata", "online"),
 		RequireExplicitExec: true,
@@ -50,7 +48,7 @@ func information(ts *testscript.TestScript) info.File {
 }
 
 func visit(ts *testscript.TestScript, _ bool, _ []string) {
-	deadline := time.Now().Add(60 * time.Second)
+	deadline := time.Now().Add(steady.Limit)
 	for {
 		known, err := info.Read(ts.MkAbs("info.json"))
 		if err == nil {

@@ -2,5 +2,5 @@
 
 package main
 
-// underRace: the race detector watches this process, and none that it starts.
+// underRace: the race detector watches this process, and the programs that it builds.
 const underRace = true

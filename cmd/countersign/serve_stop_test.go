@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/countersign/countersign/internal/testkit/steady"
 )
 
 // A call that is under way when the server is told to stop gets its answer; nothing new
@@ -20,7 +22,7 @@ func TestServeFinishesWhatIsUnderWay(t *testing.T) {
 	under, err := net.Dial("tcp", address)
 	must(t, err)
 	defer under.Close()
-	must(t, under.SetDeadline(time.Now().Add(15*time.Second)))
+	must(t, under.SetDeadline(time.Now().Add(steady.Limit)))
 	body := `{"login":"nobody","password":"wrong","totp":"000000"}`
 	fmt.Fprintf(under, "POST /v1/session HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", address, len(body), body[:10])
 	if status, _ := fetch(t, plain, s.url+"/healthz", ""); status != http.StatusOK { // by then the first bytes were read, too
@@ -29,7 +31,7 @@ func TestServeFinishesWhatIsUnderWay(t *testing.T) {
 	plain.CloseIdleConnections()
 	s.stop()
 	s.err.find(t, `("msg":"stopping")`)
-	for end := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(steady.Limit); ; time.Sleep(10 * time.Millisecond) {
 		c, err := net.Dial("tcp", address)
 		if err != nil {
 			break

@@ -29,6 +29,7 @@ import (
 	"github.com/countersign/countersign/internal/policy"
 	"github.com/countersign/countersign/internal/store"
 	"github.com/countersign/countersign/internal/testkit"
+	"github.com/countersign/countersign/internal/testkit/steady"
 	"github.com/countersign/countersign/policies"
 )
 
@@ -54,7 +55,7 @@ func (h *heard) String() string {
 func (h *heard) find(t *testing.T, pattern string) string {
 	t.Helper()
 	re := regexp.MustCompile(pattern)
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(steady.Limit); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 		if m := re.FindStringSubmatch(h.String()); m != nil {
 			return m[len(m)-1]
 		}
@@ -99,7 +100,7 @@ func (s *served) ended() int {
 	select {
 	case code := <-s.done:
 		return code
-	case <-time.After(30 * time.Second):
+	case <-time.After(steady.Limit):
 		s.t.Fatal("it does not end")
 		return -1
 	}
@@ -120,7 +121,7 @@ func fetch(t *testing.T, c *http.Client, url, host string) (int, string) {
 	return res.StatusCode, string(b)
 }
 
-var plain = &http.Client{Timeout: 10 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+var plain = &http.Client{Timeout: steady.Limit, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 
 // Zero configuration: everything is made, the set-up link is printed at every start
 // until somebody has enrolled, and a restart finds what was there.
@@ -226,7 +227,7 @@ func TestServeTLS(t *testing.T) {
 	if serial() != 1 {
 		t.Error("another certificate than the first")
 	}
-	client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: true}}
+	client := &http.Client{Timeout: steady.Limit, Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: true}}
 	defer client.CloseIdleConnections()
 	res, err := client.Get(s.url + "/")
 	must(t, err)
@@ -290,7 +291,7 @@ func TestDoorbell(t *testing.T) {
 		if strings.Contains(lines.String(), "Nordwind") || strings.Contains(lines.String(), "30000") {
 			t.Errorf("contents are told: %s", &lines)
 		}
-		for end := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		for end := time.Now().Add(steady.Limit); ; time.Sleep(10 * time.Millisecond) {
 			var left int64
 			must(t, s.DB.Read(t.Context(), func(tx *store.Tx) error {
 				c, err := tx.OutboxCounts()

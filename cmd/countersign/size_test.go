@@ -9,7 +9,7 @@ import (
 // TestTheProgramNeedsNoC builds what is handed out, and reports its size (decision 0010).
 func TestTheProgramNeedsNoC(t *testing.T) {
 	if underRace {
-		t.Skip("a program of its own: the race detector sees nothing of it")
+		t.Skip("built for the race detector, it is larger and needs C")
 	}
 	path, err := program()
 	must(t, err)

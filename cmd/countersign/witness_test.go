@@ -14,6 +14,7 @@ import (
 	"github.com/countersign/countersign/internal/authority"
 	"github.com/countersign/countersign/internal/checkpoint"
 	"github.com/countersign/countersign/internal/testkit"
+	"github.com/countersign/countersign/internal/testkit/steady"
 	"github.com/countersign/countersign/verify"
 )
 
@@ -32,7 +33,7 @@ func TestRuling31CosignedOverTheNetwork(t *testing.T) {
 	p.start()
 	out, err := p.submit(purchase("PO-1", "900.00"))
 	p.must(err)
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(steady.Limit); ; time.Sleep(20 * time.Millisecond) {
 		p.must(p.call("GET", "/v1/requests/"+out.ID, p.key, nil, out))
 		if bytes.Contains(out.Receipt, []byte("witness.example/w1")) {
 			break

@@ -2,23 +2,15 @@ package approval
 
 import (
 	"math/rand/v2"
-	"os"
-	"strconv"
 	"testing"
+
+	"github.com/countersign/countersign/internal/testkit/steady"
 )
 
-// seed is fixed, so that a run repeats; COUNTERSIGN_SEED sets another.
+// seed is the usual one, so that a run repeats, unless another is asked for.
 func seed(t *testing.T) uint64 {
 	t.Helper()
-	n := uint64(20261124)
-	if s := os.Getenv("COUNTERSIGN_SEED"); s != "" {
-		var err error
-		if n, err = strconv.ParseUint(s, 10, 64); err != nil {
-			t.Fatal(err)
-		}
-	}
-	t.Logf("seed %d", n)
-	return n
+	return steady.SeedOr(t, 20261124)
 }
 
 // play runs random sequences against a machine. It returns how many reached

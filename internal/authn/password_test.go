@@ -63,17 +63,19 @@ func TestDamagedPasswordHashes(t *testing.T) {
 func TestUnknownPersonCostsTheSame(t *testing.T) {
 	hashing := authn.Argon2{Memory: 8 << 10, Passes: 2, Threads: 1}
 	phc := hashing.Hash(goodPassword)
-	best := func(phc string) time.Duration {
-		fastest := time.Hour
-		for range 7 {
-			start := time.Now()
-			hashing.VerifyPassword(phc, authn.Throttle{}, "not the password at all", now)
-			fastest = min(fastest, time.Since(start))
-		}
-		return fastest
+	took := func(phc string) time.Duration {
+		start := time.Now()
+		hashing.VerifyPassword(phc, authn.Throttle{}, "not the password at all", now)
+		return time.Since(start)
 	}
-	known, unknown := best(phc), best("")
-	if ratio := float64(unknown) / float64(known); ratio < 0.5 || ratio > 2 {
+	// The fastest of each, in turn: what a busy machine adds goes away with the number, and
+	// a difference does not.
+	known, unknown, ratio := time.Hour, time.Hour, 0.0
+	for n := 0; n < 7 || n < 2000 && (ratio < 0.5 || ratio > 2); n++ {
+		known, unknown = min(known, took(phc)), min(unknown, took(""))
+		ratio = float64(unknown) / float64(known)
+	}
+	if ratio < 0.5 || ratio > 2 {
 		t.Errorf("known %v, unknown %v", known, unknown)
 	}
 	_, a := hashing.VerifyPassword(phc, authn.Throttle{}, "wrong", now)

@@ -4,11 +4,13 @@ import (
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
+	"crypto/elliptic"
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/sha512"
 	"crypto/x509"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"os"
@@ -21,6 +23,7 @@ import (
 	"github.com/countersign/countersign/internal/jcs"
 	"github.com/descope/virtualwebauthn"
 	"github.com/go-webauthn/webauthn/protocol"
+	"github.com/go-webauthn/webauthn/protocol/webauthncbor"
 )
 
 // vector reads a file of shared test vectors, or skips the test where the folder is
@@ -296,6 +299,93 @@ func TestChromiumVectors(t *testing.T) {
 	checkRefused(t, err, authn.ErrChallenge)
 }
 
+// padded is an answer of the virtual authenticator with its key's coordinates in full
+// length, as RFC 9053 §7.1.1 wants them: it leaves their leading zeros out, which one key
+// in 128 has.
+func padded(t *testing.T, answer string) []byte {
+	t.Helper()
+	var all map[string]any
+	if err := json.Unmarshal([]byte(answer), &all); err != nil {
+		t.Fatal(err)
+	}
+	response := all["response"].(map[string]any)
+	var object map[string]any
+	if err := webauthncbor.Unmarshal(bytesOf(response["attestationObject"].(string)), &object); err != nil {
+		t.Fatal(err)
+	}
+	data := object["authData"].([]byte)
+	at := 55 + int(binary.BigEndian.Uint16(data[53:])) // behind the credential's id (Web Authentication §6.1)
+	var key map[int64]any
+	if err := webauthncbor.Unmarshal(data[at:], &key); err != nil {
+		t.Fatal(err)
+	}
+
+	if key[1] == uint64(2) {
+		for _, label := range []int64{-2, -3} {
+			short := key[label].([]byte)
+			key[label] = append(make([]byte, 32-len(short)), short...)
+		}
+	}
+	cose, err := webauthncbor.Marshal(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	object["authData"] = append(data[:at:at], cose...)
+	full, err := webauthncbor.Marshal(object)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response["attestationObject"] = base64Of(full)
+	out, err := json.Marshal(all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// TestShortCoordinates: a key whose coordinate lacks its leading zeros is refused, and the
+// same key written in full is not.
+func TestShortCoordinates(t *testing.T) {
+	for name, scalar := range map[string]uint16{"x of 31 bytes": 43, "y of 31 bytes": 379} {
+		t.Run(name, func(t *testing.T) {
+			raw := binary.BigEndian.AppendUint16(make([]byte, 30), scalar)
+			private, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), raw)
+			if err != nil {
+				t.Fatal(err)
+			}
+			pkcs8, err := x509.MarshalPKCS8PrivateKey(private)
+			if err != nil {
+				t.Fatal(err)
+			}
+			rp := relyingParty(t, func(c *authn.RelyingPartyConfig) { c.Simulated = false })
+			site := virtualwebauthn.RelyingParty{Name: "Countersign", ID: "approvals.example.com", Origin: origin}
+			credential := virtualwebauthn.NewCredentialWithImportedKey(virtualwebauthn.KeyTypeEC2, pkcs8)
+			enrol := func(write func(string) []byte) error {
+				person, handle := newPerson(), authn.NewUserHandle()
+				c := enrolChallenge(t, person)
+				creation, err := rp.CreationOptions(authn.User{Handle: handle, Name: "mara", DisplayName: "Mara"}, c, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				ao, err := virtualwebauthn.ParseAttestationOptions(`{"publicKey":` + string(creation) + `}`)
+				if err != nil {
+					t.Fatal(err)
+				}
+				a := virtualwebauthn.NewAuthenticatorWithOptions(virtualwebauthn.AuthenticatorOptions{UserHandle: handle})
+				answer := write(virtualwebauthn.CreateAttestationResponse(site, a, credential, *ao))
+				_, err = rp.VerifyRegistration(authn.Registration{Challenge: take(t, c), Handle: handle, Response: answer, Now: now})
+				return err
+			}
+			if err := enrol(func(answer string) []byte { return []byte(answer) }); err == nil {
+				t.Error("the short form is accepted")
+			}
+			if err := enrol(func(answer string) []byte { return padded(t, answer) }); err != nil {
+				t.Errorf("in full: %v", err)
+			}
+		})
+	}
+}
+
 // TestVirtualAuthenticator is the same story with somebody else's authenticator, with
 // both kinds of keys that it has.
 func TestVirtualAuthenticator(t *testing.T) {
@@ -316,8 +406,8 @@ func TestVirtualAuthenticator(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			answer := virtualwebauthn.CreateAttestationResponse(site, authenticator, credential, *ao)
-			if d.record, err = rp.VerifyRegistration(authn.Registration{Challenge: take(t, c), Handle: d.handle, Response: []byte(answer), Now: now}); err != nil {
+			answer := padded(t, virtualwebauthn.CreateAttestationResponse(site, authenticator, credential, *ao))
+			if d.record, err = rp.VerifyRegistration(authn.Registration{Challenge: take(t, c), Handle: d.handle, Response: answer, Now: now}); err != nil {
 				t.Fatal(err)
 			}
 			authenticator.AddCredential(credential)

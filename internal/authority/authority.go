@@ -39,6 +39,7 @@ type Config struct {
 	Roots     []*x509.Certificate  // attestation roots whose devices count as hardware; may be empty
 	Origins   []string             // further origins of the pages; public_url's is always in
 	Simulated bool                 // accept the demo's software authenticator
+	Publishes time.Duration        // how long an answer that allows waits for its checkpoint; a second if it is not set
 	Steady    func() time.Time     // a clock that never jumps; nil is the process's own
 }
 
@@ -119,7 +120,7 @@ func Open(ctx context.Context, cfg Config) (*Authority, error) {
 		return nil, fmt.Errorf("the organisation's log is named %q, and its keys are for %q: they do not belong together", a.org.Origin, a.keys.Origin)
 	}
 	a.publisher, err = checkpoint.Open(ctx, checkpoint.Config{DB: a.db, Keys: a.keys, Guard: cfg.Guard, Log: a.log, Witnesses: cfg.Witnesses,
-		Trusted: a.trusted, Signs: a.metrics.checkpoints.Inc, Process: processName})
+		Trusted: a.trusted, Signs: a.metrics.checkpoints.Inc, Process: processName, Within: cfg.Publishes})
 	if err != nil {
 		return nil, err
 	}

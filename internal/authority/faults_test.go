@@ -13,6 +13,7 @@ import (
 	"github.com/countersign/countersign/internal/authority"
 	"github.com/countersign/countersign/internal/checkpoint"
 	"github.com/countersign/countersign/internal/store"
+	"github.com/countersign/countersign/internal/testkit/steady"
 	"golang.org/x/mod/sumdb/tlog"
 )
 
@@ -228,7 +229,7 @@ func TestConnectionsLost(t *testing.T) {
 				h.t.Fatal(err)
 			}
 			id := "PO-r" + string(rune('0'+round))
-			deadline := time.Now().Add(20 * time.Second)
+			deadline := time.Now().Add(steady.Limit)
 			for {
 				out, err := h.a.Submit(h.ctx, h.key, body(order(id, "9.00"), nil))
 				if err == nil && out.Approval.Status == countersign.StatusApproved {

@@ -11,6 +11,7 @@ import (
 	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/authority"
 	"github.com/countersign/countersign/internal/store"
+	"github.com/countersign/countersign/internal/testkit/steady"
 )
 
 // next waits for a change, or for the end of the feed.
@@ -19,18 +20,19 @@ func next(t testing.TB, feed <-chan authority.Change) (authority.Change, bool) {
 	select {
 	case c, ok := <-feed:
 		return c, ok
-	case <-time.After(10 * time.Second):
-		t.Fatal("nothing was told within ten seconds")
+	case <-time.After(steady.Limit):
+		t.Fatal("nothing was told")
 	}
 	return authority.Change{}, false
 }
 
-func quiet(t testing.TB, feed <-chan authority.Change, d time.Duration) {
+// quiet: nothing was told, of what others were told of before.
+func quiet(t testing.TB, feed <-chan authority.Change) {
 	t.Helper()
 	select {
 	case c, ok := <-feed:
 		t.Errorf("told: %+v, open: %v", c, ok)
-	case <-time.After(d):
+	default:
 	}
 }
 
@@ -54,8 +56,12 @@ func TestWatch(t *testing.T) {
 		if c, _ := next(h.t, marta); c.Request != id || c.Type != countersign.EntryDecisionMade || c.Status != countersign.StatusApproved || c.Actor != h.who["ingrid"].id {
 			h.t.Errorf("%+v", c)
 		}
-		quiet(h.t, tomas, 300*time.Millisecond)
-		quiet(h.t, marta, 0)
+		last := h.submit(order("PO-2", "31000.00", func(d *countersign.Document) { d.Category = "tools" })).ID // whoever is told of this was told of all before
+		if c, _ := next(h.t, marta); c.Request != last {
+			h.t.Errorf("%+v", c)
+		}
+		quiet(h.t, tomas)
+		quiet(h.t, marta)
 	})
 }
 
@@ -114,13 +120,7 @@ func TestWatchEnds(t *testing.T) {
 	if _, open := next(t, feeds["rosa"]); open {
 		t.Error("the session expired, and is told on")
 	}
-	deadline := time.Now().Add(5 * time.Second)
-	for feeding() {
-		if time.Now().After(deadline) {
-			t.Fatal("nobody watches, and the feed goes on")
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
+	steady.Until(t, "nobody watches, and the feed ends", func() bool { return !feeding() })
 }
 
 func feeding() bool {
@@ -135,10 +135,19 @@ func TestWatchLeavesTheSlowBehind(t *testing.T) {
 	h.vendor("V-1", "Nordwind Technik GmbH", 12, nil)
 	slow, err := h.a.Watch(h.ctx, h.who["marta"].session)
 	h.must(err)
+	other, err := h.a.Watch(h.ctx, h.who["ingrid"].session)
+	h.must(err)
 	for i := range 80 {
-		h.submit(order(fmt.Sprint("PO-", i), "30000.00", func(d *countersign.Document) { d.Category = fmt.Sprint("c", i) }))
+		id := h.submit(order(fmt.Sprint("PO-", i), "30000.00", func(d *countersign.Document) { d.Category = fmt.Sprint("c", i) })).ID
+		if i%20 != 19 {
+			continue // the feed rests after each look
+		}
+		for c, open := next(t, other); c.Request != id; c, open = next(t, other) {
+			if !open {
+				t.Fatal("whoever reads is left behind, too")
+			}
+		}
 	}
-	time.Sleep(500 * time.Millisecond)
 	var last authority.Change
 	n := 0
 	for c := range slow {
@@ -157,7 +166,14 @@ func TestWatchForgetsWhoLeftTheGroup(t *testing.T) {
 	daniel := h.who["daniel"]
 	feed, err := h.a.Watch(h.ctx, daniel.session)
 	h.must(err)
+	marta, err := h.a.Watch(h.ctx, h.who["marta"].session)
+	h.must(err)
 	daniel.state(func(p *countersign.PersonFact) { p.Groups = nil })
-	h.submit(order("PO-1", "30000.00"))
-	quiet(t, feed, 500*time.Millisecond)
+	for i := range 2 { // when the second is told, the first was told to everybody
+		id := h.submit(order(fmt.Sprint("PO-", i), "30000.00", func(d *countersign.Document) { d.Category = fmt.Sprint("c", i) })).ID
+		if c, _ := next(t, marta); c.Request != id {
+			t.Errorf("%+v", c)
+		}
+	}
+	quiet(t, feed)
 }

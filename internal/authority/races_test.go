@@ -12,6 +12,7 @@ import (
 	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/authority"
 	"github.com/countersign/countersign/internal/store"
+	"github.com/countersign/countersign/internal/testkit/steady"
 )
 
 // atOnce runs n functions that all begin at the same moment.
@@ -261,14 +262,25 @@ func TestPolicyPublishedUnderLoad(t *testing.T) {
 		var all []seen
 		var stop atomic.Bool
 		var published atomic.Int64 // when, in microseconds
+		more := func() {           // waits for some that are weighed from now on
+			mu.Lock()
+			enough := len(all) + 8
+			mu.Unlock()
+			steady.Until(h.t, "requests that come in", func() bool {
+				mu.Lock()
+				defer mu.Unlock()
+				return len(all) >= enough || h.t.Failed()
+			})
+		}
 		atOnce(9, func(i int) {
 			if i == 0 {
-				time.Sleep(50 * time.Millisecond)
+				more()
 				if _, err := h.who["claire"].byPasskey(p.ID, countersign.ActApprove); err != nil {
 					h.t.Error(describe(err))
 				}
 				published.Store(h.clock.Now().UnixMicro())
-				time.Sleep(50 * time.Millisecond)
+				more()
+				more() // among the first there are those that were under way
 				stop.Store(true)
 				return
 			}

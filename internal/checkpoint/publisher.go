@@ -32,6 +32,7 @@ type Publisher struct {
 	trusted func(context.Context) error
 	signs   func()
 	process string
+	within  time.Duration // how long Settle waits
 
 	// Chain knows which key signs at which size.
 	Chain *KeyChain
@@ -71,6 +72,7 @@ type Config struct {
 	Trusted   func(context.Context) error // refuses while the clock cannot be trusted
 	Signs     func()                      // called after each checkpoint; may be nil
 	Process   string                      // names this process where several take turns
+	Within    time.Duration               // how long Settle waits; a second if it is not set
 }
 
 // ErrGuard says that the log and the guard's last checkpoint contradict each other.
@@ -125,10 +127,13 @@ func Unchecked(cfg Config) (*Publisher, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Publisher{db: cfg.DB, keys: cfg.Keys, guard: cfg.Guard, log: cfg.Log, trusted: cfg.Trusted, signs: cfg.Signs, process: cfg.Process,
+	p := &Publisher{db: cfg.DB, keys: cfg.Keys, guard: cfg.Guard, log: cfg.Log, trusted: cfg.Trusted, signs: cfg.Signs, process: cfg.Process, within: cfg.Within,
 		Chain: NewKeyChain(cfg.DB, cfg.Keys), changed: make(chan struct{}), witnessed: make(chan struct{}), prover: newProver(cfg.DB), witnesses: witnesses}
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
+	}
+	if p.within <= 0 {
+		p.within = publishWait
 	}
 	return p, nil
 }
@@ -379,7 +384,7 @@ func (p *Publisher) Settle(ctx context.Context, c store.Committed) (Head, error)
 	if len(c.Entries) == 0 {
 		return p.Last()
 	}
-	ctx, cancel := context.WithTimeout(ctx, publishWait)
+	ctx, cancel := context.WithTimeout(ctx, p.within)
 	defer cancel()
 	if c.Tree.N > 0 { // the entries have their places: sign at once
 		err := errRepeat

@@ -21,16 +21,10 @@ func buildIn(t *testing.T, dir, url string) (*House, error) {
 	return Build(t.Context(), Config{Dir: dir, URL: url})
 }
 
-// The house is ready in a few seconds at most, and whole: everybody can prove
+// The house is whole: everybody can prove
 // themselves, with two factors that count at once, and the organisation is founded.
 func TestHouseIsWhole(t *testing.T) {
-	began := time.Now()
 	h := house(t)
-	took := time.Since(began)
-	t.Logf("built in %.2f s", took.Seconds())
-	if took > 10*time.Second {
-		t.Errorf("built in %v", took)
-	}
 	for _, p := range h.Info.People {
 		if p.ID == "" || p.TOTPSecret == "" || len(p.Passkey) == 0 || !strings.HasPrefix(p.EnrolLink, demoURL+"/enrol#") {
 			t.Errorf("incomplete: %s %q", p.Login, p.ID)

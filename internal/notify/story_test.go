@@ -17,6 +17,7 @@ import (
 	"github.com/countersign/countersign/internal/notify"
 	"github.com/countersign/countersign/internal/store"
 	"github.com/countersign/countersign/internal/testkit"
+	"github.com/countersign/countersign/internal/testkit/steady"
 )
 
 // desk is a server whose mails are written into a folder, or handed to a mail server.
@@ -58,7 +59,7 @@ func (d *desk) ring(post notify.Post, details string) {
 func (d *desk) mails() []got {
 	d.t.Helper()
 	quiet := 0 // looks in a row: a transaction may see what is due a moment after its own now
-	for end := time.Now().Add(30 * time.Second); quiet < 3; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(steady.Limit); quiet < 3; time.Sleep(20 * time.Millisecond) {
 		var counts store.OutboxCounts
 		d.Must(d.DB.Read(d.t.Context(), func(tx *store.Tx) (err error) {
 			counts, err = tx.OutboxCounts()
@@ -86,6 +87,18 @@ func (d *desk) mails() []got {
 		d.Must(err)
 		all = append(all, opened(d.t, raw))
 	}
+	return all
+}
+
+// mailsWith waits for so many mails with these words in their subject, and returns them
+// with all others that came.
+func (d *desk) mailsWith(words string, n int) []got {
+	d.t.Helper()
+	var all []got
+	steady.Until(d.t, fmt.Sprintf("%d mails %q", n, words), func() bool {
+		all = append(all, d.mails()...)
+		return len(told(all, words)) >= n
+	})
 	return all
 }
 

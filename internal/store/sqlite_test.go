@@ -131,7 +131,6 @@ func TestWithdrawnBeforeItStarts(t *testing.T) {
 		runtime.Gosched()
 	}
 	cancel()
-	time.Sleep(10 * time.Millisecond)
 	close(leave)
 	all.Wait()
 	write(t, db, func(*store.Tx) error { return nil })

@@ -20,6 +20,8 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/cdproto/webauthn"
 	"github.com/chromedp/chromedp"
+
+	"github.com/countersign/countersign/internal/testkit/steady"
 )
 
 // Browser is a real Chromium with one page, driven by a test. It notes what a page
@@ -61,9 +63,9 @@ func chromium(t testing.TB) string {
 func OpenBrowser(t testing.TB) *Browser {
 	t.Helper()
 	path := chromium(t)
-	parent, stop := context.WithTimeout(context.Background(), 8*time.Minute)
+	parent, stop := context.WithCancel(context.Background()) // each step has its own limit
 	t.Cleanup(stop)
-	alloc, stopAlloc := chromedp.NewExecAllocator(parent, chromedp.ExecPath(path), chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun,
+	alloc, stopAlloc := chromedp.NewExecAllocator(parent, chromedp.ExecPath(path), chromedp.WSURLReadTimeout(steady.Limit), chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun,
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true),
 		chromedp.Flag("disable-sync", true), chromedp.Flag("disable-dev-shm-usage", true), chromedp.Flag("hide-scrollbars", true))
 	t.Cleanup(stopAlloc)
@@ -147,7 +149,7 @@ next:
 // Do carries steps out, and fails the test where one cannot be.
 func (b *Browser) Do(steps ...chromedp.Action[chromedp.Void]) {
 	b.T.Helper()
-	ctx, cancel := context.WithTimeout(b.Ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(b.Ctx, steady.Limit)
 	defer cancel()
 	if err := chromedp.Do(ctx, steps...); err != nil {
 		b.fail(err)
@@ -184,7 +186,7 @@ func (b *Browser) Type(sel, text string) {
 // Eval evaluates an expression, or waits for the promise that it gives.
 func Eval[V any](b *Browser, expression string) V {
 	b.T.Helper()
-	ctx, cancel := context.WithTimeout(b.Ctx, 60*time.Second)
+	ctx, cancel := context.WithTimeout(b.Ctx, steady.Limit)
 	defer cancel()
 	v, err := chromedp.Run(ctx, chromedp.Evaluate[V](expression, chromedp.EvalAwaitPromise))
 	if err != nil {
@@ -196,9 +198,9 @@ func Eval[V any](b *Browser, expression string) V {
 // Wait waits until an expression is true.
 func (b *Browser) Wait(expression string) {
 	b.T.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(steady.Limit)
 	for {
-		ctx, cancel := context.WithTimeout(b.Ctx, 5*time.Second)
+		ctx, cancel := context.WithTimeout(b.Ctx, time.Minute)
 		ok, err := chromedp.Run(ctx, chromedp.Evaluate[bool](`!!(`+expression+`)`))
 		cancel()
 		if err == nil && ok {

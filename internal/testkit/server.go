@@ -25,6 +25,7 @@ import (
 	"github.com/countersign/countersign/internal/policy"
 	"github.com/countersign/countersign/internal/store"
 	"github.com/countersign/countersign/internal/store/storetest"
+	"github.com/countersign/countersign/internal/testkit/steady"
 	"github.com/countersign/countersign/internal/web"
 	"github.com/countersign/countersign/policies"
 )
@@ -144,7 +145,7 @@ func (s *Server) open(cfg store.Config, o Options) {
 	s.Must(err)
 	t.Cleanup(func() { guard.Close() })
 	s.DB = db.For(s.Org)
-	ac := authority.Config{DB: s.DB, Keys: keys, Guard: guard, Log: s.Logger(), Simulated: true, Steady: s.Clock.Now}
+	ac := authority.Config{DB: s.DB, Keys: keys, Guard: guard, Log: s.Logger(), Simulated: true, Steady: s.Clock.Now, Publishes: steady.Limit}
 	if o.Authority != nil {
 		o.Authority(&ac)
 	}
@@ -182,7 +183,7 @@ func (s *Server) serve(listener net.Listener, o Options) {
 	if o.Handler != nil {
 		h = o.Handler(h)
 	}
-	server := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second, ErrorLog: slog.NewLogLogger(s.Logger().Handler(), slog.LevelWarn)}
+	server := &http.Server{Handler: h, ReadHeaderTimeout: steady.Limit, ErrorLog: slog.NewLogLogger(s.Logger().Handler(), slog.LevelWarn)}
 	go server.Serve(listener)
 	t.Cleanup(func() { server.Close() })
 	transport := &http.Transport{MaxIdleConnsPerHost: 64, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {

@@ -2,6 +2,11 @@ package web
 
 import "strings"
 
+// Bound and Bounded are of answers that have little time.
+const Bound = bound
+
+var Bounded = bounded
+
 // PagePatterns are the patterns of all pages that a browser can open.
 func PagePatterns(s *Site) []string {
 	var all []string

@@ -28,7 +28,7 @@ func refusedAfter(t *testing.T, most int, ask func() shown) (n int, last shown) 
 // held up by anybody else, and the page says in plain words how long.
 func TestPagesAreBounded(t *testing.T) {
 	s := testkit.StartSQLite(t, testkit.Options{Pages: func(c *web.Config) {
-		c.Limits = web.Limits{Person: web.Rate{PerSecond: 0.01, Burst: 5}, Address: web.Rate{PerSecond: 0.01, Burst: 5}}
+		c.Limits = web.Limits{Person: web.Rate{PerSecond: 0.0001, Burst: 5}, Address: web.Rate{PerSecond: 0.0001, Burst: 5}}
 	}})
 	s.Settle()
 	marta, stranger := callerOf(t, s, s.Person("marta").Token), callerOf(t, s, "")
@@ -64,7 +64,7 @@ func TestPagesAreBounded(t *testing.T) {
 func TestTryingDraftsIsBounded(t *testing.T) {
 	s := testkit.StartSQLite(t, testkit.Options{Pages: func(c *web.Config) {
 		c.Limits = web.Unlimited
-		c.Limits.Drafts = web.Rate{PerSecond: 0.5, Burst: 3}
+		c.Limits.Drafts = web.Rate{PerSecond: 0.001, Burst: 3}
 	}})
 	s.Settle()
 	claire := callerOf(t, s, s.Person("claire").Token)

@@ -10,6 +10,8 @@ import (
 
 	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/internal/testkit"
+	"github.com/countersign/countersign/internal/testkit/steady"
+	"github.com/countersign/countersign/internal/web"
 )
 
 // following is an open stream of the inbox.
@@ -55,7 +57,7 @@ func follow(t *testing.T, base, host, path, session string, change ...func(*http
 // until reads on until all that was read has a text.
 func (f *following) until(want string) string {
 	f.t.Helper()
-	end := time.After(15 * time.Second)
+	end := time.After(steady.Limit)
 	for !strings.Contains(f.text.String(), want) {
 		select {
 		case line, open := <-f.lines:
@@ -74,7 +76,7 @@ func (f *following) until(want string) string {
 // ends waits for the end of the stream.
 func (f *following) ends() {
 	f.t.Helper()
-	end := time.After(15 * time.Second)
+	end := time.After(steady.Limit)
 	for {
 		select {
 		case _, open := <-f.lines:
@@ -173,13 +175,11 @@ func TestLiveEnds(t *testing.T) {
 // less time than that.
 func TestLiveOutlastsTheBoundsOfAnswers(t *testing.T) {
 	s := settled(t)
-	server := httptest.NewUnstartedServer(s.Site)
-	server.Config.WriteTimeout, server.Config.ReadTimeout = 300*time.Millisecond, 300*time.Millisecond
-	server.Start()
+	server := httptest.NewServer(web.Bounded(s.Site.ServeHTTP))
 	t.Cleanup(server.Close)
 	f := follow(t, server.URL, strings.TrimPrefix(s.URL, "http://"), "/live?tab=you", s.Person("marta").Token)
 	f.until("</title>")
-	time.Sleep(time.Second)
+	time.Sleep(web.Bound + web.Bound/4)
 	order := s.Submit(testkit.Order("PO-1", "30000.00"))
 	f.until("row-" + order.ID)
 }

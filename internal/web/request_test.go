@@ -12,6 +12,7 @@ import (
 	"github.com/countersign/countersign/internal/authority"
 	"github.com/countersign/countersign/internal/store"
 	"github.com/countersign/countersign/internal/testkit"
+	"github.com/countersign/countersign/internal/testkit/steady"
 )
 
 // has fails the test where a page lacks one of the texts, and lacks where it has one.
@@ -304,7 +305,7 @@ func TestLiveBanner(t *testing.T) {
 	s := settled(t)
 	marta, daniel := s.Person("marta"), s.Person("daniel")
 	order := s.Submit(testkit.Order("PO-1", "30000.00"))
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), steady.Limit)
 	defer cancel()
 	read := func(version string, began func()) string {
 		req, err := http.NewRequestWithContext(ctx, "GET", s.URL+"/r/"+order.ID+"/live?version="+version, nil)

@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/countersign/countersign/internal/testkit/steady"
 )
 
 // TestExportIsWholeOrBrokenOff: what fails before the first row is an error page; what
@@ -50,13 +52,27 @@ func TestExportIsWholeOrBrokenOff(t *testing.T) {
 	}
 }
 
+// bound is what a bounded answer has. It runs from when the answer begins, so that a busy
+// machine does not use it up before.
+const bound = time.Second
+
+func bounded(h http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		c, end := http.NewResponseController(w), time.Now().Add(bound)
+		if err := errors.Join(c.SetReadDeadline(end), c.SetWriteDeadline(end)); err != nil {
+			panic(err)
+		}
+		h(w, r)
+	}
+}
+
 // exported runs an export of endless or many rows through a real connection of a server
-// that gives every answer a fifth of a second, and hands its end to the channel.
+// that gives every answer a second, and hands its end to the channel.
 func exported(t *testing.T, clock func() time.Time, rows func(yield func(int, error) bool)) (url string, ended chan any) {
 	t.Helper()
 	ended = make(chan any, 1)
 	site := &Site{cfg: Config{Log: slog.New(slog.DiscardHandler), Clock: clock}}
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := httptest.NewServer(bounded(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
 			broken := recover()
 			ended <- broken
@@ -69,8 +85,6 @@ func exported(t *testing.T, clock func() time.Time, rows func(yield func(int, er
 			t.Error(err)
 		}
 	}))
-	server.Config.WriteTimeout, server.Config.ReadTimeout = 200*time.Millisecond, 200*time.Millisecond
-	server.Start()
 	t.Cleanup(server.Close)
 	return server.URL, ended
 }
@@ -89,15 +103,15 @@ func TestExportOutlastsTheBoundsOfAnswers(t *testing.T) {
 			if broken != http.ErrAbortHandler { //nolint:errorlint // the value itself is the signal
 				t.Errorf("%v", broken)
 			}
-		case <-time.After(20 * time.Second):
+		case <-time.After(steady.Limit):
 			t.Fatal("it goes on")
 		}
 	}
 	t.Run("long", func(t *testing.T) {
 		url, _ := exported(t, time.Now, func(yield func(int, error) bool) {
 			for i := range 3 * flushRows {
-				if i%flushRows == flushRows-1 {
-					time.Sleep(400 * time.Millisecond)
+				if i == flushRows {
+					time.Sleep(bound + bound/4)
 				}
 				if !yield(i, nil) {
 					return

@@ -13,7 +13,7 @@ import (
 // Limit is how long something may take before it is taken for stuck. It guards against
 // hanging only, and so it is long: where all is well it costs nothing, however busy the
 // machine.
-const Limit = 10 * time.Minute
+const Limit = 5 * time.Minute
 
 const step = 5 * time.Millisecond
 
