@@ -302,7 +302,7 @@ func TestChromiumVectors(t *testing.T) {
 // padded is an answer of the virtual authenticator with its key's coordinates in full
 // length, as RFC 9053 §7.1.1 wants them: it leaves their leading zeros out, which one key
 // in 128 has.
-func padded(t *testing.T, answer string) []byte {
+func padded(t *testing.T, answer string, by *virtualwebauthn.Key) []byte {
 	t.Helper()
 	var all map[string]any
 	if err := json.Unmarshal([]byte(answer), &all); err != nil {
@@ -331,6 +331,13 @@ func padded(t *testing.T, answer string) []byte {
 		t.Fatal(err)
 	}
 	object["authData"] = append(data[:at:at], cose...)
+	client := sha256.Sum256(bytesOf(response["clientDataJSON"].(string)))
+	sum := sha256.Sum256(append(data[:at:at], append(cose, client[:]...)...))
+	signature, err := by.Sign(sum[:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	object["attStmt"].(map[any]any)["sig"] = signature
 	full, err := webauthncbor.Marshal(object)
 	if err != nil {
 		t.Fatal(err)
@@ -379,7 +386,7 @@ func TestShortCoordinates(t *testing.T) {
 			if err := enrol(func(answer string) []byte { return []byte(answer) }); err == nil {
 				t.Error("the short form is accepted")
 			}
-			if err := enrol(func(answer string) []byte { return padded(t, answer) }); err != nil {
+			if err := enrol(func(answer string) []byte { return padded(t, answer, credential.Key) }); err != nil {
 				t.Errorf("in full: %v", err)
 			}
 		})
@@ -406,7 +413,7 @@ func TestVirtualAuthenticator(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			answer := padded(t, virtualwebauthn.CreateAttestationResponse(site, authenticator, credential, *ao))
+			answer := padded(t, virtualwebauthn.CreateAttestationResponse(site, authenticator, credential, *ao), credential.Key)
 			if d.record, err = rp.VerifyRegistration(authn.Registration{Challenge: take(t, c), Handle: d.handle, Response: answer, Now: now}); err != nil {
 				t.Fatal(err)
 			}
