@@ -120,8 +120,9 @@ func TestWithdrawnBeforeItStarts(t *testing.T) {
 	})
 	<-entered
 	ctx, cancel := context.WithCancel(t.Context())
-	ran := false
+	ran, withdrawn := false, make(chan struct{})
 	all.Go(func() {
+		defer close(withdrawn)
 		if _, err := db.Write(ctx, func(*store.Tx) error { ran = true; return nil }); !errors.Is(err, context.Canceled) {
 			t.Error(err)
 		}
@@ -130,6 +131,7 @@ func TestWithdrawnBeforeItStarts(t *testing.T) {
 		runtime.Gosched()
 	}
 	cancel()
+	<-withdrawn
 	close(leave)
 	all.Wait()
 	write(t, db, func(*store.Tx) error { return nil })
