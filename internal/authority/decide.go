@@ -393,13 +393,17 @@ func (d *deciding) record(tx *store.Tx, c *caseFile, next approval.State, who ap
 	if at.founding {
 		facts["founding"] = "true"
 	}
-	w, err := d.a.advance(tx, &c.row, c.state, next, entry{typ: countersign.EntryDecisionMade, actor: who.Person.ID, facts: facts,
-		openings: map[string][]byte{countersign.OpeningDecision: body}})
+	var row store.Decision
+	err = tx.Together(func() error {
+		w, err := d.a.advance(tx, &c.row, c.state, next, entry{typ: countersign.EntryDecisionMade, actor: who.Person.ID, facts: facts,
+			openings: map[string][]byte{countersign.OpeningDecision: body}})
+		if err != nil {
+			return err
+		}
+		row = store.Decision{Approval: c.row.ID, ID: id, Person: who.Person.ID, Act: dec.Act, Body: string(body), EntryID: w.id, At: tx.Now()}
+		return tx.InsertDecision(row)
+	})
 	if err != nil {
-		return err
-	}
-	row := store.Decision{Approval: c.row.ID, ID: id, Person: who.Person.ID, Act: dec.Act, Body: string(body), EntryID: w.id, At: tx.Now()}
-	if err := tx.InsertDecision(row); err != nil {
 		return err
 	}
 	c.state, c.decisions = next, append(c.decisions, row)

@@ -67,11 +67,17 @@ func (d *dossier) actor(person, actingFor string, glass bool) (approval.Candidat
 
 // expect reads what will be needed of several people at once.
 func (d *dossier) expect(ids ...string) error {
-	if err := d.meet(ids...); err != nil {
+	internal := countersign.InternalKind(d.c.row.Kind)
+	if err := d.tx.Ahead(func() {
+		d.meet(ids...)
+		if !internal && d.load() == nil {
+			d.standing(ids)
+		}
+	}); err != nil {
 		return err
 	}
-	if countersign.InternalKind(d.c.row.Kind) {
-		return nil
+	if err := d.meet(ids...); err != nil || internal {
+		return err
 	}
 	if err := d.load(); err != nil {
 		return err
@@ -152,6 +158,9 @@ func (d *dossier) load() error {
 	if d.at, err = d.a.standing(d.tx, at.gen); err != nil {
 		return err
 	}
+	if err := d.tx.Ahead(func() { d.loadAhead(m, at.gen) }); err != nil {
+		return err
+	}
 	if err := d.a.load(d.tx, d.version, m, at.gen); err != nil {
 		return err
 	}
@@ -161,6 +170,22 @@ func (d *dossier) load() error {
 	l := &loader{m: m}
 	d.matter, d.about = m, l.about()
 	return nil
+}
+
+// loadAhead asks together for what [dossier.load] reads one after the other: the facts, the
+// earlier requests for the object, and the sums, which need to know who asked.
+func (d *dossier) loadAhead(m *matter, gen int64) {
+	facts, sums := *m, *m
+	d.a.load(d.tx, d.version, &facts, gen)
+	d.tx.VerdictsOnObject(m.source, m.doc.Kind, m.doc.ID, maxVerdicts)
+	l := &loader{a: d.a, tx: d.tx, v: d.version, m: &sums, at: d.at, seen: map[string]*signal.Person{}}
+	if l.people(); l.err != nil {
+		return
+	}
+	if p := m.doc.Payee; p != nil {
+		sums.vendor = p.ID
+	}
+	sums.sums(d.tx, d.version)
 }
 
 // standing reads the alerts and freezes of people, where there are any at all.

@@ -298,8 +298,7 @@ func scanDecision(s Scanner) (d Decision, err error) {
 
 // InsertDecision writes a decision.
 func (tx *Tx) InsertDecision(d Decision) error {
-	_, err := tx.Exec(`INSERT INTO decision (org_id, `+decisionColumns+`) VALUES ($1,$2,$3,$4,$5,$6,$7,$8)`, d.Approval, d.ID, d.Person, d.Act, d.Body, d.EntryID, d.At)
-	return err
+	return tx.put(false, `INSERT INTO decision (org_id, `+decisionColumns+`) VALUES ($1,$2,$3,$4,$5,$6,$7,$8)`, d.Approval, d.ID, d.Person, d.Act, d.Body, d.EntryID, d.At)
 }
 
 // Decisions lists the decisions on a request in the order they were made.

@@ -303,6 +303,10 @@ func inboxPlans() []planned {
 		planned{name: "openings named", does: reads(func(tx *store.Tx) error {
 			return last(tx.OpeningsNamed([]string{"ent_000001", "ent_000002"}, countersign.OpeningWeighing))
 		})},
+		planned{name: "openings of each", does: reads(func(tx *store.Tx) error {
+			return last(tx.OpeningsOfEach([]string{"ent_000001", "ent_000002"}))
+		})},
+		planned{name: "entries by id", does: reads(func(tx *store.Tx) error { return last(tx.EntriesByID([]string{"ent_000001", "ent_000002"})) })},
 		planned{name: "audience of", does: reads(func(tx *store.Tx) error { return last(tx.AudienceOf(planMiddle)) })},
 		planned{name: "entries about", does: reads(func(tx *store.Tx) error { return last(tx.EntriesAbout(planMiddle, 100)) })},
 		planned{name: "decisions of a request", lite: "sqlite_autoindex_decision_1", does: reads(func(tx *store.Tx) error { return last(tx.Decisions(planBefore)) })},
@@ -427,6 +431,9 @@ func submissionPlans() []planned {
 			return last(tx.SumOf(store.SumQuery{Kind: countersign.KindPurchaseOrder, Requester: planAsker, Category: "c7", Since: since, Base: "EUR", Below: 1 << 40}))
 		})},
 		{name: "pending bank changes", lite: "approval_bank_change", does: reads(func(tx *store.Tx) error { return last(tx.PendingBankChanges("V-7")) })},
+		{name: "open alerts of each", does: reads(func(tx *store.Tx) error {
+			return last(tx.OpenAlertsOfEach([]string{planAsker, planApprover}))
+		})},
 		{name: "open alerts", does: reads(func(tx *store.Tx) error {
 			return last(tx.OpenAlerts([]string{store.AboutVendor("V-7"), planAsker, store.AboutOrganisation}))
 		})},
