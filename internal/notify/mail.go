@@ -2,6 +2,7 @@ package notify
 
 import (
 	"net/mail"
+	"strings"
 	"time"
 
 	gomail "github.com/wneessen/go-mail"
@@ -23,8 +24,8 @@ type Mail struct {
 // message makes the MIME message: text and HTML as alternatives.
 func (m *Mail) message() *gomail.Msg {
 	msg := gomail.NewMsg(gomail.WithNoDefaultUserAgent())
-	msg.FromMailAddress(&m.From)
-	msg.SetAddrHeaderFromMailAddress(gomail.HeaderTo, &m.To)
+	msg.FromMailAddress(headerAddress(m.From))
+	msg.SetAddrHeaderFromMailAddress(gomail.HeaderTo, headerAddress(m.To))
 	msg.EnvelopeFromMailAddress(&mail.Address{Address: m.From.Address})
 	msg.Subject(line(m.Subject, maxSubjectShown))
 	msg.SetMessageIDWithValue(m.ID + "@" + m.Host)
@@ -37,4 +38,12 @@ func (m *Mail) message() *gomail.Msg {
 	msg.SetBodyString("text/plain; format=flowed", flowed(m.Text))
 	msg.AddAlternativeString(gomail.TypeTextHTML, m.HTML)
 	return msg
+}
+
+// headerAddress is an address as a header can carry it. net/mail leaves a backslash bare
+// inside an encoded word, where RFC 2047 §5 (3) has none, and its own parser and others
+// then refuse the whole header; so a name's backslash becomes a slash.
+func headerAddress(a mail.Address) *mail.Address {
+	a.Name = strings.ReplaceAll(a.Name, `\`, "/")
+	return &a
 }
